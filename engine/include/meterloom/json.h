@@ -1,0 +1,138 @@
+/* Streaming JSON: a writer into a growing or fixed buffer, a reader of events, and the tools that
+ * keep what a tree of values forgets: the place of a value and the text of a number.
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * Messages and results are written and read with these. Graphs, parameters and commands are small
+ * and are handled as jansson trees; ml_json_locate() then finds the place of an error.
+ * Thread-safety: a writer or reader belongs to one thread at a time.
+ */
+#ifndef METERLOOM_JSON_H
+#define METERLOOM_JSON_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <meterloom/decimal.h>
+#include <meterloom/error.h>
+
+enum { ML_JSON_DEPTH_MAX = 64 };
+
+/* ---- Buffer: bytes that grow up to a limit ---- */
+
+struct ml_buffer {
+	char *data; /* owned; NUL-terminated whenever not NULL */
+	size_t length;
+	size_t capacity;
+	size_t limit; /* bytes; 0: ML_BUFFER_LIMIT */
+	bool failed;  /* out of memory or over the limit: appends do nothing from then on */
+};
+
+#define ML_BUFFER_LIMIT ((size_t)64 << 20)
+
+void ml_buffer_append(struct ml_buffer *buffer, const void *data, size_t length);
+void ml_buffer_appendf(struct ml_buffer *buffer, const char *format, ...) ML_PRINTF(2, 3);
+/* Room for at least `length` more bytes, NULL where that fails. The caller adds to length itself. */
+char *ml_buffer_reserve(struct ml_buffer *buffer, size_t length);
+/* Empties it and keeps the memory. */
+void ml_buffer_clear(struct ml_buffer *buffer);
+void ml_buffer_free(struct ml_buffer *buffer);
+
+/* ---- Writer ---- */
+
+/* Writes one JSON value after the other into a buffer. Commas and, when pretty, line breaks are its
+ * own business. Strings are checked to be UTF-8: wrong bytes become U+FFFD. A wrong order of calls
+ * (a value where a key is due) is a programming error and asserts. Errors of the buffer stay in
+ * buffer->failed, to be looked at once at the end. */
+struct ml_json_writer {
+	struct ml_buffer *out; /* not owned */
+	bool pretty;           /* two spaces a level; short arrays and objects of scalars on one line */
+	/* private */
+	unsigned depth;
+	bool first, after_key;
+	uint64_t arrays; /* bit per level: 1 in an array */
+};
+
+void ml_json_writer_init(struct ml_json_writer *w, struct ml_buffer *out);
+void ml_json_begin_object(struct ml_json_writer *w);
+void ml_json_end_object(struct ml_json_writer *w);
+void ml_json_begin_array(struct ml_json_writer *w);
+void ml_json_end_array(struct ml_json_writer *w);
+void ml_json_key(struct ml_json_writer *w, const char *key);
+void ml_json_key_n(struct ml_json_writer *w, const char *key, size_t length);
+void ml_json_string(struct ml_json_writer *w, const char *text); /* NULL writes null */
+void ml_json_string_n(struct ml_json_writer *w, const char *text, size_t length);
+void ml_json_stringf(struct ml_json_writer *w, const char *format, ...) ML_PRINTF(2, 3);
+void ml_json_hex(struct ml_json_writer *w, const void *bytes, size_t length); /* upper case */
+void ml_json_integer(struct ml_json_writer *w, int64_t value);
+void ml_json_unsigned(struct ml_json_writer *w, uint64_t value);
+void ml_json_decimal(struct ml_json_writer *w, struct ml_decimal value);
+void ml_json_double(struct ml_json_writer *w, double value); /* metrics; NaN and infinity: null */
+void ml_json_bool(struct ml_json_writer *w, bool value);
+void ml_json_null(struct ml_json_writer *w);
+/* Text that is JSON already, or a number's own text, taken over as it is. */
+void ml_json_raw(struct ml_json_writer *w, const char *json, size_t length);
+
+/* ---- Reader ---- */
+
+enum ml_json_event {
+	ML_JSON_ERROR = -1, /* reader->error says what and where */
+	ML_JSON_MORE = 0,   /* all that was fed is used up: feed more, or finish */
+	ML_JSON_BEGIN_OBJECT,
+	ML_JSON_END_OBJECT,
+	ML_JSON_BEGIN_ARRAY,
+	ML_JSON_END_ARRAY,
+	ML_JSON_KEY,
+	ML_JSON_STRING,
+	ML_JSON_NUMBER,
+	ML_JSON_TRUE,
+	ML_JSON_FALSE,
+	ML_JSON_NULL,
+	ML_JSON_END, /* one whole value was read and the input is finished */
+};
+
+/* An event reader (RFC 8259, UTF-8 checked, duplicate keys are the caller's business) that takes its
+ * input in pieces of any size. Memory is what the longest single token needs, up to token_limit. */
+struct ml_json_reader;
+
+struct ml_json_reader *ml_json_reader_new(size_t token_limit); /* 0: 1 MiB; NULL: out of memory */
+void ml_json_reader_free(struct ml_json_reader *r);            /* accepts NULL */
+/* The bytes must stay until the reader has answered ML_JSON_MORE. */
+void ml_json_reader_feed(struct ml_json_reader *r, const char *data, size_t length);
+/* No more input will come. */
+void ml_json_reader_finish(struct ml_json_reader *r);
+enum ml_json_event ml_json_reader_next(struct ml_json_reader *r);
+/* Of the last event: the unescaped text of a key or string, the very text of a number. Valid until
+ * the next call. */
+const char *ml_json_reader_text(const struct ml_json_reader *r, size_t *length);
+/* Offset of the first byte of the last event, and of the byte after it. */
+size_t ml_json_reader_begin(const struct ml_json_reader *r);
+size_t ml_json_reader_end(const struct ml_json_reader *r);
+unsigned ml_json_reader_depth(const struct ml_json_reader *r);
+const struct ml_error *ml_json_reader_error(const struct ml_json_reader *r);
+/* After BEGIN_*: skips to its end. Otherwise nothing. */
+enum ml_json_event ml_json_reader_skip(struct ml_json_reader *r);
+
+/* ---- Places and formatting ---- */
+
+struct ml_json_place {
+	size_t begin, end; /* of the value, bytes */
+	size_t key_begin;  /* of its key where it is a member, else as begin */
+	int line, column;  /* of the key or value, from 1; columns count bytes */
+};
+
+/* Finds a value by JSON pointer (RFC 6901) in a text that is valid JSON. Where the last part of the
+ * pointer does not exist, the place of its parent is given (a missing key is reported there).
+ * -ENOENT: no such place even so. */
+int ml_json_locate(
+	const char *text, size_t length, const char *pointer, struct ml_json_place *place);
+
+/* Sets err->line and column from err->pointer. */
+void ml_json_locate_error(const char *text, size_t length, struct ml_error *err);
+
+/* Writes `text` in the one canonical format: pretty as the writer is, numbers with their own text,
+ * keys in their order. Formatting a formatted text changes nothing. A final line feed is added. */
+int ml_json_format(
+	const char *text, size_t length, struct ml_buffer *out, struct ml_error *err);
+
+#endif
