@@ -92,10 +92,13 @@ void ml_error_prefix(struct ml_error *err, const char *format, ...)
 
 void ml_errors_add(struct ml_errors *list, const struct ml_error *err)
 {
+	if (list->count >= ML_ERRORS_MAX) {
+		list->more++;
+		return;
+	}
 	if (list->count == list->capacity) {
 		const size_t capacity = list->capacity ? list->capacity * 2 : 8;
-		struct ml_error *items =
-			list->count < ML_ERRORS_MAX ? realloc(list->items, capacity * sizeof *items) : NULL;
+		struct ml_error *items = realloc(list->items, capacity * sizeof *items);
 		if (!items) {
 			list->more++;
 			return;
@@ -106,8 +109,7 @@ void ml_errors_add(struct ml_errors *list, const struct ml_error *err)
 	list->items[list->count++] = *err;
 }
 
-void ml_errors_addf(
-	struct ml_errors *list, int code, const char *pointer, const char *format, ...)
+void ml_errors_addf(struct ml_errors *list, int code, const char *pointer, const char *format, ...)
 {
 	struct ml_error err = ML_ERROR_NONE;
 	va_list args;

@@ -15,9 +15,9 @@
 #include <stddef.h>
 
 #if defined(__GNUC__)
-#define ML_PRINTF(format, first) __attribute__((format(printf, format, first)))
+#define ML_PRINTF(text, first) __attribute__((__format__(__printf__, text, first)))
 #else
-#define ML_PRINTF(format, first)
+#define ML_PRINTF(text, first)
 #endif
 
 enum {
