@@ -1,0 +1,10 @@
+/* The families of this program. Services start in this order.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <meterloom/family.h>
+
+extern const struct ml_family *const ml_families[];
+
+const struct ml_family *const ml_families[] = {
+	NULL,
+};
