@@ -108,6 +108,7 @@ enum {                          /* flags of struct meter_reading */
 	METER_HAS_IDENTITY = 1, /* `meter` is known */
 	METER_HAS_STATUS = 2,   /* access and status came with the telegram */
 	METER_MORE_FOLLOWS = 4, /* the meter has more telegrams of this readout (DIF 1Fh) */
+	METER_NOT_READ = 8,     /* a readout that failed: there may be no telegram; the error says why */
 };
 
 #define METER_TIME_UNKNOWN INT64_MIN
@@ -130,6 +131,7 @@ struct meter_reading {
 	uint8_t encryption_mode;
 	uint8_t encryption; /* enum meter_encryption */
 	uint8_t ci;
+	uint32_t point; /* key in the meter list (list.h) of whom was asked; 0: not known */
 };
 
 enum {
