@@ -55,6 +55,7 @@ struct ml_message {
 	uint64_t trace;          /* below 2^53; what is derived from a telegram keeps its trace */
 	atomic_uint refs;        /* private */
 	uint32_t size;           /* bytes of payload */
+	uint32_t size_class;     /* private */
 	_Alignas(16) unsigned char payload[];
 };
 
@@ -80,10 +81,6 @@ void ml_fail(struct ml_node *node, struct ml_message *message, const char *forma
 /* Attaches an ack to a message that this node made and has not yet emitted. When it is told, the
  * class's `acked` gets `cookie`. -ENOMEM. */
 int ml_ack_attach(struct ml_node *node, struct ml_message *message, uint64_t cookie);
-
-/* Makes `child` (made here, not yet emitted, without an ack) also answer for `parent`'s ack: for what
- * gathers several messages into one. Up to eight parents may be joined; -E2BIG beyond. */
-int ml_ack_join(struct ml_node *node, struct ml_message *child, const struct ml_message *parent);
 
 /* ---- Rounds: a readout of a list of meters ---- */
 

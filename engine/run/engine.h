@@ -1,0 +1,52 @@
+/* The engine's own struct: what the storeys of one engine share.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef ML_RUN_ENGINE_H
+#define ML_RUN_ENGINE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include <meterloom/engine.h>
+#include <meterloom/family.h>
+
+#include "graph/graph.h"
+
+struct ml_commands; /* command/registry.h */
+struct ml_settings; /* command/settings.h */
+struct ml_feeds;    /* command/feeds.h */
+struct ml_events;   /* command/events.h */
+struct ml_resource;
+struct ml_runtime; /* run/runtime.h */
+
+enum { ML_LANES_MAX = 32 };
+
+struct ml_engine {
+	const struct ml_family *const *families; /* the built-in one first */
+	const struct ml_family **family_table;   /* what `families` points to; owned */
+	struct ml_clock *clock;
+	struct ml_log *log;
+	char *data;
+	char *device_key;
+	uint64_t epoch;
+
+	struct ml_settings *settings;
+	struct ml_events *events;
+	struct ml_feeds *feeds;
+	struct ml_commands *commands;
+
+	pthread_mutex_t lanes_lock; /* for making lanes; lanes[i] is written before lane_count */
+	struct ml_lane *lanes[ML_LANES_MAX];
+	atomic_size_t lane_count;
+	struct ml_lane *control; /* lanes[0] */
+
+	void **services; /* started ones, in the order of the families' tables */
+	const char **service_names;
+	size_t service_count;
+
+	atomic_ullong next_trace; /* blocks of these are handed to lanes */
+	struct ml_runtime *runtime; /* nodes and edges that run; control lane */
+	sqlite3 *memory[2]; /* without a data directory: keeps the shared in-memory databases alive */
+};
+
+#endif
