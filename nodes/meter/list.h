@@ -25,10 +25,11 @@
 struct ml_engine;
 struct meter_list;
 
-enum meter_addressing {
-	METER_PRIMARY,    /* by `primary` */
-	METER_SECONDARY,  /* by `secondary` */
-	METER_ESECONDARY, /* enhanced secondary: a wireless meter behind a receiver on the bus */
+enum meter_mode {              /* of addressing */
+	METER_MODE_PRIMARY,    /* by `primary` */
+	METER_MODE_SECONDARY,  /* by `secondary` */
+	METER_MODE_ESECONDARY, /* enhanced secondary: a wireless meter behind a receiver on the bus
+				*/
 };
 
 enum meter_multi {           /* telegrams after the first */
@@ -55,10 +56,11 @@ struct meter_settings {
 	char bus[METER_BUS_MAX];         /* "": the default bus */
 	uint32_t baud;                   /* 0: as the bus does */
 	struct meter_identity secondary; /* with METER_ANY_*; as it is selected on the bus */
-	struct meter_identity enhanced;  /* of METER_ESECONDARY; not given: `secondary` is used */
-	uint8_t addressing;              /* enum meter_addressing */
-	uint8_t primary;                 /* 0 to 255 */
-	uint8_t multi;                   /* enum meter_multi */
+	struct meter_identity
+		enhanced; /* of METER_MODE_ESECONDARY; not given: `secondary` is used */
+	uint8_t mode;     /* enum meter_mode */
+	uint8_t primary;  /* 0 to 255 */
+	uint8_t multi;    /* enum meter_multi */
 	bool has_primary, has_secondary, has_enhanced;
 	bool passive; /* listed, not read */
 };
@@ -136,7 +138,7 @@ int meter_snapshot_find_one(const struct meter_snapshot *snapshot, const char *t
 void meter_point_to_json(const struct meter_point *point, struct ml_json_writer *w);
 
 /* "primary", "secondary", "esecondary". */
-const char *meter_addressing_name(unsigned addressing);
+const char *meter_mode_name(unsigned mode);
 
 /* ---- The control lane ---- */
 
