@@ -80,7 +80,7 @@ int64_t param_unit_time(const char *unit)
 		if (strcmp(units[i].name, unit) == 0)
 			return units[i].time;
 	}
-	assert(!"a duration's unit is ms, s, min, h or d");
+	assert(false); /* a unit that no duration has */
 	return ML_SEC;
 }
 
