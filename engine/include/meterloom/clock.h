@@ -2,8 +2,8 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * One time type: ml_time, microseconds. Wall time counts from 1970-01-01T00:00:00Z without leap
- * seconds; monotonic time from the start of the clock. Timers run on monotonic time; wall time stamps.
- * No code but engine/core/clock.c asks the system for the time or sleeps.
+ * seconds; monotonic time from the start of the clock. Timers run on monotonic time; wall time
+ * stamps. No code but engine/core/clock.c asks the system for the time or sleeps.
  */
 #ifndef METERLOOM_CLOCK_H
 #define METERLOOM_CLOCK_H

@@ -19,7 +19,8 @@ struct ml_decimal {
 };
 
 enum {
-	/* Longest text ml_decimal_format() makes, with the NUL: sign, 19 digits, point, 128 zeros. */
+	/* Longest text ml_decimal_format() makes, with the NUL: sign, 19 digits, point, 128 zeros.
+	 */
 	ML_DECIMAL_TEXT_MAX = 160,
 };
 
@@ -29,8 +30,9 @@ enum {
  * NUL-terminated. */
 size_t ml_decimal_format(struct ml_decimal value, char *out);
 
-/* Parses the whole of `text` (length bytes) by JSON's number grammar. -EINVAL: not a number (err->at
- * is the offset); -ERANGE: it has more digits than 63 bits hold, or its exponent is out of range. */
+/* Parses the whole of `text` (length bytes) by JSON's number grammar. -EINVAL: not a number
+ * (err->at is the offset); -ERANGE: it has more digits than 63 bits hold, or its exponent is out of
+ * range. */
 int ml_decimal_parse(
 	const char *text, size_t length, struct ml_decimal *value, struct ml_error *err);
 
