@@ -11,7 +11,7 @@
 struct ml_events;
 struct ml_family;
 
-enum { ML_EVENTS_KEPT = 500 };
+enum { ML_EVENTS_KEPT = 500, ML_EVENT_ARGUMENTS_MAX = 8, ML_EVENT_ARGUMENT_MAX = 256 };
 
 /* -EEXIST: two classes have one code. */
 int ml_events_new(struct ml_engine *engine, const struct ml_family *const *families,
@@ -21,8 +21,17 @@ void ml_events_free(struct ml_events *events); /* accepts NULL */
 /* Implemented by the engine. Any thread. */
 struct ml_events *ml_engine_events(struct ml_engine *engine);
 
-/* Both write one array. Any thread. */
-void ml_events_list(struct ml_events *events, size_t limit, struct ml_json_writer *w);
-void ml_events_catalogue(struct ml_events *events, struct ml_json_writer *w);
+struct ml_event_filter {
+	size_t limit;               /* the newest so many */
+	enum ml_log_level severity; /* at least */
+	const char *code;           /* NULL: all */
+};
+
+/* Writes one array, the newest first: {"id", "time", "code", "severity", "place", "text", "advice",
+ * "arguments"}. Any thread. */
+void ml_events_list(
+	struct ml_events *events, const struct ml_event_filter *filter, struct ml_json_writer *w);
+/* Writes one array of {"code", "severity", "text", "advice"}, in the order of codes. Any thread. */
+void ml_events_catalogue(const struct ml_events *events, struct ml_json_writer *w);
 
 #endif

@@ -49,7 +49,9 @@ void *ml_job_params(struct ml_job *job, const struct ml_param *table, size_t siz
  * not given. Valid until the job's end. */
 const char *ml_job_param_text(const struct ml_job *job, const char *name, size_t *length);
 
-/* The engine's own commands, ended by a NULL name, in builtin.c and its neighbours. */
-extern const struct ml_command *const ml_builtin_commands[]; /* tables, ended by NULL */
+const char *ml_role_name(enum ml_role role); /* "configure" */
+
+/* The tables of the engine's own commands, ended by NULL. In builtin.c. */
+extern const struct ml_command *const ml_builtin_commands[];
 
 #endif

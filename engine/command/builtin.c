@@ -1,0 +1,53 @@
+/* The engine's own commands and settings: the tables.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "command/builtin.h"
+
+#include <stddef.h>
+
+#include "command/registry.h"
+#include "command/settings_private.h"
+
+const struct ml_command *const ml_builtin_commands[] = {
+	ml_job_commands,
+	ml_setting_commands,
+	ml_event_commands,
+	ml_log_commands,
+	NULL,
+};
+
+const struct ml_setting ml_builtin_settings[] = {
+	{
+		.param = {.name = "gateway.serial",
+			.kind = ML_PARAM_STRING,
+			.title = "Serial number",
+			.help = "The serial number of this gateway, as it stands in reports.",
+			.max = 64,
+			.flags = ML_PARAM_NULLABLE},
+		.scope = ML_SETTING_DEVICE,
+	},
+	{
+		.param = {.name = "gateway.name",
+			.kind = ML_PARAM_STRING,
+			.title = "Name",
+			.help = "The name of this gateway, as it stands in reports as their "
+				"sender. It is "
+				"not the name of the host.",
+			.preset = "\"Meterloom\"",
+			.min = 1,
+			.max = 128},
+		.scope = ML_SETTING_DEVICE,
+	},
+	{
+		.param = {.name = "gateway.contact",
+			.kind = ML_PARAM_STRING,
+			.title = "Contact",
+			.help = "Whom the reader of a report may ask: a name, a telephone number, "
+				"an "
+				"address.",
+			.max = 512,
+			.flags = ML_PARAM_NULLABLE},
+		.scope = ML_SETTING_SHARED,
+	},
+	{{0}, 0},
+};

@@ -1,0 +1,102 @@
+/* A job: one call of a command, from its first check to the last who asked for its result.
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * Who touches what: the fields under "lane" belong to the job's lane, those under "lock" are
+ * guarded by the registry's lock. A job lives while somebody holds it: the list, a posted call, its
+ * delivery.
+ */
+#ifndef ML_COMMAND_JOB_H
+#define ML_COMMAND_JOB_H
+
+#include <pthread.h>
+#include <stdbool.h>
+
+#include "command/registry.h"
+
+enum ml_job_state {
+	ML_JOB_QUEUED,
+	ML_JOB_RUNNING,
+	ML_JOB_SUCCEEDED,
+	ML_JOB_FAILED,
+	ML_JOB_CANCELLED
+};
+
+enum { ML_JOB_NAME_MAX = 80, ML_JOB_USER_MAX = 64, ML_JOB_PROGRESS_MAX = 160 };
+
+/* Parameters of one table that the job owns. */
+struct ml_job_params {
+	const struct ml_param *table;
+	void *fields; /* owned */
+	size_t size;
+	char **texts; /* owned; of the table's parameters of kind JSON, by place in the table */
+	size_t count;
+};
+
+struct ml_job {
+	/* constant once it is listed */
+	struct ml_commands *commands;
+	const struct ml_command *command; /* NULL: there is none of that name */
+	uint64_t id;
+	char name[ML_JOB_NAME_MAX];
+	char user[ML_JOB_USER_MAX];
+	ml_time created; /* wall */
+	bool rejected;   /* never ran: job.list does not tell it */
+
+	/* lane; constant once it has ended */
+	struct ml_job_params params, action_params;
+	struct ml_buffer result, detail;
+	struct ml_json_writer result_writer, detail_writer;
+	bool has_detail;
+	void (*moved)(struct ml_job *job, void *user);
+	void *moved_user;
+
+	/* lock */
+	struct ml_job *prev, *next;
+	unsigned holders;
+	unsigned runners; /* within its functions now: its parameters must stay */
+	struct ml_lane *lane;
+	enum ml_job_state state;
+	ml_time started, ended; /* wall; 0: not yet */
+	struct ml_errors errors;
+	uint64_t progress_done, progress_total;
+	char progress_text[ML_JOB_PROGRESS_MAX];
+	ml_time told; /* monotonic: when progress was last published */
+	bool cancel_asked, result_dropped;
+	void (*cancel)(struct ml_job *job, void *user);
+	void *cancel_user;
+	struct ml_lane *cancel_lane;
+	void (*done)(void *user_data, const struct ml_outcome *outcome);
+	void *done_user;
+	struct ml_lane *done_lane;
+};
+
+struct ml_commands {
+	struct ml_engine *engine;
+	const struct ml_command **table; /* sorted by name; owned */
+	size_t count;
+	pthread_mutex_t lock;
+	uint64_t last_id;
+	struct ml_job *first, *last; /* oldest first: ended ones and active ones */
+	size_t active, ended;
+	size_t result_bytes; /* kept of ended jobs */
+};
+
+/* job.c */
+struct ml_job *ml_job_new(struct ml_commands *commands, const struct ml_call *call);
+void ml_job_free(struct ml_job *job);
+void ml_job_start(struct ml_job *job);                            /* posts it to its lane */
+void ml_job_reject(struct ml_job *job, struct ml_errors *errors); /* takes the errors over */
+int ml_job_cancel(struct ml_commands *commands, uint64_t id, struct ml_error *err);
+/* With the lock held. `full`: with its result. */
+void ml_job_write(const struct ml_job *job, bool full, struct ml_json_writer *w);
+struct ml_job *ml_job_find(struct ml_commands *commands, uint64_t id);
+
+/* job_params.c */
+int ml_job_params_fill(struct ml_job_params *params, const struct ml_param *table, size_t size,
+	const struct ml_call *call, struct ml_errors *errors);
+void ml_job_params_free(struct ml_job_params *params);
+
+/* Writes what went wrong as one JSON array of {"pointer", "text", "line", "column", "at"}. */
+void ml_errors_write(const struct ml_error *errors, size_t count, struct ml_json_writer *w);
+
+#endif
