@@ -1,8 +1,8 @@
 /* The files of the page, as they are built into the program.
  * SPDX-License-Identifier: Apache-2.0
  *
- * The build makes a table of them from web-editor/ (web-editor/embed.mjs) and links it to the program
- * alone: the server is given the table it serves, or none, so that tests bring their own.
+ * The build makes a table of them from web-editor/ (web-editor/embed.mjs) and links it to the
+ * program alone: the server is given the table it serves, or none, so that tests bring their own.
  */
 #ifndef ML_HTTP_ASSETS_H
 #define ML_HTTP_ASSETS_H
@@ -19,8 +19,8 @@ struct ml_asset {
 	size_t length;
 };
 
-/* Of web-editor/; in a program that is built without the page only the end of the table. Served at "/"
- * is "/index.html". */
+/* Of web-editor/; in a program that is built without the page only the end of the table. Served at
+ * "/" is "/index.html". */
 extern const struct ml_asset ml_web_assets[];
 
 #endif
