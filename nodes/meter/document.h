@@ -33,6 +33,9 @@ struct meter_document {
 	 * are two, and two tries of one report are one. */
 	char key[METER_DOCUMENT_KEY_MAX];
 	ml_time due; /* wall time the report was scheduled for */
+	/* Of the trigger that asked for it: retries end before the next report is due. */
+	ml_time next;   /* wall time; 0 or ML_NEVER: not known */
+	ml_time period; /* shortest gap of the schedule; 0: not known */
 };
 
 /* Declared by the family "meter". The payload is a struct meter_document. */
