@@ -1,0 +1,1 @@
+while true do pcall(function() local t <close> = setmetatable({}, {__close = print}) end) break end
