@@ -49,7 +49,7 @@ const char *param_shown(const char *text, char out[PARAM_SHOWN_MAX])
 	return out;
 }
 
-static const char *found(const json_t *value)
+const char *ml_json_found(const json_t *value)
 {
 	switch (json_typeof(value)) {
 	case JSON_OBJECT:
@@ -74,7 +74,7 @@ static const char *found(const json_t *value)
 
 static int wrong_type(const struct param_value *in, const char *expected)
 {
-	fail(in, NULL, "found %s, expected %s", found(in->value), expected);
+	fail(in, NULL, "found %s, expected %s", ml_json_found(in->value), expected);
 	return -EINVAL;
 }
 
@@ -265,7 +265,7 @@ static int read_choice(const struct param_value *in, int *field)
 	char names[ML_ERROR_TEXT_MAX - 32];
 	if (!json_is_string(in->value)) {
 		choice_names(choices, names, sizeof names);
-		fail(in, NULL, "found %s, expected one of: %s", found(in->value), names);
+		fail(in, NULL, "found %s, expected one of: %s", ml_json_found(in->value), names);
 		return -EINVAL;
 	}
 	const char *const text = json_string_value(in->value);
@@ -332,7 +332,7 @@ static int wrong_item(const struct param_value *in, size_t index, const char *ex
 {
 	char pointer[ML_ERROR_POINTER_MAX];
 	(void)snprintf(pointer, sizeof pointer, "%s/%zu", in->pointer, index);
-	fail(in, pointer, "found %s, expected %s", found(json_array_get(in->value, index)),
+	fail(in, pointer, "found %s, expected %s", ml_json_found(json_array_get(in->value, index)),
 		expected);
 	return -EINVAL;
 }

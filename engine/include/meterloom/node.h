@@ -70,12 +70,16 @@ struct ml_metric {
 };
 
 enum {
-	ML_NODE_SOURCE = 1 << 0,       /* makes messages from the outside world */
+	/* Makes messages from the outside world or a database. It takes what triggers it at once, so that
+	 * back-pressure from behind it ends there. */
+	ML_NODE_SOURCE = 1 << 0,
 	ML_NODE_ROUNDS = 1 << 1,       /* begins rounds; those that reach it end there */
 	ML_NODE_HOLDS_ROUNDS = 1 << 2, /* passes rounds on itself (ml_round_forward), maybe later */
 	ML_NODE_STORE = 1 << 3,        /* keeps what it gets: must not wait for a network peer */
 	ML_NODE_NETWORK_SINK = 1 << 4, /* may wait long for a peer */
 	ML_NODE_CANNOT_WAIT = 1 << 5,  /* a source that drops when there is no room (radio) */
+	/* What it puts out is for one destination: two nodes of category "sink" behind it are an error. */
+	ML_NODE_ONE_SINK = 1 << 6,
 };
 
 /* Collects, while a graph is checked, what a node will want to itself. */
@@ -94,6 +98,7 @@ struct ml_node_class {
 	size_t size;                     /* of the instance */
 	const char *lane; /* NULL: the shared lane "main"; else the lane this class asks for ("database") */
 	unsigned flags;
+	/* err->pointer, where set, begins at the parameters: "/url". */
 	int (*check)(const void *self, struct ml_check *check, struct ml_error *err); /* may be NULL */
 	int (*prepare)(struct ml_node *node, void *self, struct ml_error *err);       /* may be NULL */
 	void (*start)(struct ml_node *node, void *self);                              /* may be NULL */

@@ -110,6 +110,9 @@ int ml_param_check(const struct ml_param *param, const json_t *value,
 /* "boolean", "integer", "duration" …: as the schema and the reference say it. */
 const char *ml_param_kind_name(enum ml_param_kind kind);
 
+/* What a value is, for errors: "an object", "a list", "a text", "an integer" … */
+const char *ml_json_found(const json_t *value);
+
 /* The JSON pointer of a member: `pointer`/`key` with '~' and '/' escaped, cut at `size`. */
 void ml_json_pointer(char *out, size_t size, const char *pointer, const char *key);
 
