@@ -36,9 +36,10 @@ enum meter_addressing {
 	X(MALFORMED, "malformed") /* bytes that are no telegram, or half of one; they are here */ \
 	X(COLLISION, "collision") /* several meters answered a selection at once */ \
 	X(WRONG_METER, "wrong-meter") /* another meter answered; its telegram is here */ \
-	X(REFUSED, "refused")         /* the meter answered E5h: it has no data */ \
-	X(NO_BUS, "no-bus")           /* the interface was lost or could not be opened */ \
-	X(CANCELLED, "cancelled")     /* the readout was given up */
+	X(REPEATED, "repeated")   /* the meter sent the telegram before once more, not the next */ \
+	X(REFUSED, "refused")     /* the meter answered E5h: it has no data */ \
+	X(NO_BUS, "no-bus")       /* the interface was lost or could not be opened */ \
+	X(CANCELLED, "cancelled") /* the readout was given up */
 
 enum meter_frame_result {
 #define X(name, text) METER_FRAME_##name,
