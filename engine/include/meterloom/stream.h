@@ -61,7 +61,7 @@ struct ml_stream_scheme {
 };
 
 /* -EINVAL with what was expected: unknown scheme (those known are listed), wrong form. Without an
- * engine only the built-in schemes are known. Any thread. */
+ * engine only the built-in schemes are known, and another one is -ENOENT. Any thread. */
 int ml_stream_check(struct ml_engine *engine, const char *address, struct ml_error *err);
 
 int ml_stream_open(struct ml_engine *engine, struct ml_lane *lane, const char *address,
