@@ -1,18 +1,18 @@
 /* The log: levels, origins, sinks, a ring of the last entries, and flood control.
  * SPDX-License-Identifier: Apache-2.0
  *
- * One entry is one line of text from one origin: the id of a node, or the name of a module ("engine",
- * "http"). Control characters and bytes that are not UTF-8 become '?', line breaks become spaces, so
- * that no telegram can write on a terminal. Secrets (keys, passwords, tokens) never go into the log:
- * name them, never print them.
+ * One entry is one line of text from one origin: the id of a node, or the name of a module
+ * ("engine", "http"). Control characters and bytes that are not UTF-8 become '?', line breaks
+ * become spaces, so that no telegram can write on a terminal. Secrets (keys, passwords, tokens)
+ * never go into the log: name them, never print them.
  *
- * Flood control: an entry with the origin and the text of one that was logged less than a minute ago
- * is only counted; when the minute is over, one line tells the count, and the next copy is logged and
- * begins a new minute. Time comes from the given clock alone.
+ * Flood control: an entry with the origin and the text of one that was logged less than a minute
+ * ago is only counted; when the minute is over, one line tells the count, and the next copy is
+ * logged and begins a new minute. Time comes from the given clock alone.
  *
- * Thread-safety: all functions but ml_log_free() may be called from any thread. Sinks are called one
- * at a time, under the log's lock and in the order of the entries: they must not block for long and
- * must not use this log; an entry that a sink tries to log is counted as lost.
+ * Thread-safety: all functions but ml_log_free() may be called from any thread. Sinks are called
+ * one at a time, under the log's lock and in the order of the entries: they must not block for long
+ * and must not use this log; an entry that a sink tries to log is counted as lost.
  */
 #ifndef METERLOOM_LOG_H
 #define METERLOOM_LOG_H
@@ -64,21 +64,21 @@ void ml_log_set_minimum(struct ml_log *log, enum ml_log_level minimum);
 bool ml_log_wants(const struct ml_log *log, enum ml_log_level level); /* false for NULL */
 
 /* Logs one line. Does nothing where `log` is NULL. */
-void ml_log(struct ml_log *log, enum ml_log_level level, const char *origin, const char *format, ...)
-	ML_PRINTF(4, 5);
+void ml_log(struct ml_log *log, enum ml_log_level level, const char *origin, const char *format,
+	...) ML_PRINTF(4, 5);
 void ml_log_va(struct ml_log *log, enum ml_log_level level, const char *origin, const char *format,
 	va_list args) ML_PRINTF(4, 0);
 
-/* Calls `sink` with all entries from `minimum` up that come from now on. Returns the subscription, or
- * a negative errno: -ENOMEM. */
+/* Calls `sink` with all entries from `minimum` up that come from now on. Returns the subscription,
+ * or a negative errno: -ENOMEM. */
 int ml_log_subscribe(
 	struct ml_log *log, enum ml_log_level minimum, ml_log_sink sink, void *context);
 
 /* When it returns, the sink is not running and will not be called again. */
 void ml_log_unsubscribe(struct ml_log *log, int subscription);
 
-/* Calls `sink` with the kept entries after `sequence` (0: from the first), oldest first. Returns the
- * sequence of the newest entry: give it the next time to get what came in between. */
+/* Calls `sink` with the kept entries after `sequence` (0: from the first), oldest first. Returns
+ * the sequence of the newest entry: give it the next time to get what came in between. */
 uint64_t ml_log_list(struct ml_log *log, uint64_t sequence, enum ml_log_level minimum,
 	ml_log_sink sink, void *context);
 
@@ -86,8 +86,8 @@ uint64_t ml_log_list(struct ml_log *log, uint64_t sequence, enum ml_log_level mi
 uint64_t ml_log_lost(const struct ml_log *log);
 
 /* Monotonic time at which a count of flood control is due, ML_NEVER where none is. Counts that are
- * due are told by ml_log_flush(), by the next entry of any origin, and when the log is freed: who has
- * a loop calls ml_log_flush() at that time. */
+ * due are told by ml_log_flush(), by the next entry of any origin, and when the log is freed: who
+ * has a loop calls ml_log_flush() at that time. */
 ml_time ml_log_due(struct ml_log *log);
 void ml_log_flush(struct ml_log *log);
 

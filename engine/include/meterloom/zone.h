@@ -2,8 +2,8 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * A zone is immutable once loaded and may be used by all threads. Both daylight-saving nights are
- * answered in full: an hour that comes twice has two times, a gap has none but tells where it lies, so
- * that schedules and reports can apply their own rule.
+ * answered in full: an hour that comes twice has two times, a gap has none but tells where it lies,
+ * so that schedules and reports can apply their own rule.
  */
 #ifndef METERLOOM_ZONE_H
 #define METERLOOM_ZONE_H
@@ -24,8 +24,8 @@ enum {
 
 /* A date and a time of day as a calendar and a clock on the wall show them. */
 struct ml_civil {
-	int year;                /* 0 is the year before 1 */
-	int month, day;          /* from 1 */
+	int year;       /* 0 is the year before 1 */
+	int month, day; /* from 1 */
 	int hour, minute, second;
 	int microsecond;
 	int weekday;  /* 0: Sunday; set by the library, never read by it */
@@ -37,8 +37,9 @@ struct ml_civil {
 /* The civil time at a time that is already local (or UTC). Any ml_time will do. */
 struct ml_civil ml_civil_from_time(ml_time local);
 
-/* The other way; fields beyond their range carry over (day 0 is the last of the month before, minute 75
- * is a quarter past the next hour), so that one can count in them. Clamped to what ml_time holds. */
+/* The other way; fields beyond their range carry over (day 0 is the last of the month before,
+ * minute 75 is a quarter past the next hour), so that one can count in them. Clamped to what
+ * ml_time holds. */
 ml_time ml_civil_to_time(const struct ml_civil *civil);
 
 /* 28 to 31; month 1 to 12. */
@@ -48,11 +49,10 @@ int ml_civil_month_days(int year, int month);
 
 struct ml_zone;
 
-/* Loads a zone by its IANA name ("Europe/Paris"); "UTC" needs no file. `folder` NULL: ML_ZONE_FOLDER.
- * -EINVAL: not a zone's name; -ENOENT: no such zone; -EBADMSG: the file is damaged; or why it cannot be
- * read. */
-int ml_zone_load(
-	const char *name, const char *folder, struct ml_zone **zone, struct ml_error *err);
+/* Loads a zone by its IANA name ("Europe/Paris"); "UTC" needs no file. `folder` NULL:
+ * ML_ZONE_FOLDER. -EINVAL: not a zone's name; -ENOENT: no such zone; -EBADMSG: the file is damaged;
+ * or why it cannot be read. */
+int ml_zone_load(const char *name, const char *folder, struct ml_zone **zone, struct ml_error *err);
 
 /* The same from the bytes of a TZif file. Pure. */
 int ml_zone_parse(const char *name, const void *bytes, size_t length, struct ml_zone **zone,
@@ -87,8 +87,8 @@ enum ml_zone_answer {
 	ML_ZONE_GAP,   /* a time that the clock skips: first == second: the moment of the jump */
 };
 
-/* The time at which the wall shows `civil` (fields may carry over as above). In a gap, *before and
- * what follows it can be had by ml_zone_offset(first - 1) and (first). `second` may be NULL. */
+/* The time at which the wall shows `civil` (fields may carry over as above). How wide a gap is, the
+ * offsets at first - 1 and at first tell. `second` may be NULL. */
 enum ml_zone_answer ml_zone_from_civil(
 	const struct ml_zone *zone, const struct ml_civil *civil, ml_time *first, ml_time *second);
 
