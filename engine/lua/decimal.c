@@ -263,7 +263,11 @@ static const luaL_Reg decimal_metamethods[] = {
 	{NULL, NULL},
 };
 
-static const struct ml_lua_type decimal_type = {"decimal", decimal_methods, decimal_metamethods};
+static const struct ml_lua_type decimal_type = {
+	.name = "decimal",
+	.methods = decimal_methods,
+	.metamethods = decimal_metamethods,
+};
 
 void sandbox_open_decimal(lua_State *L)
 {

@@ -220,7 +220,35 @@ struct counter {
 
 static int counter_add(lua_State *L);
 static const luaL_Reg counter_methods[] = {{"add", counter_add}, {NULL, NULL}};
-static const struct ml_lua_type counter_type = {.name = "counter", .methods = counter_methods};
+
+static void get_count(lua_State *L, void *object)
+{
+	lua_pushinteger(L, ((const struct counter *)object)->count);
+}
+
+static void set_count(lua_State *L, void *object)
+{
+	((struct counter *)object)->count = luaL_checkinteger(L, 3);
+}
+
+static void get_name(lua_State *L, void *object)
+{
+	(void)object;
+	lua_pushliteral(L, "counter");
+}
+
+static void get_item(lua_State *L, void *object, lua_Integer n)
+{
+	if (n > 0 && n <= ((const struct counter *)object)->count)
+		lua_pushinteger(L, n * n);
+	else
+		lua_pushnil(L);
+}
+
+static const struct ml_lua_field counter_fields[] = {
+	{"count", get_count, set_count}, {"name", get_name, NULL}, {NULL, NULL, NULL}};
+static const struct ml_lua_type counter_type = {
+	.name = "counter", .methods = counter_methods, .fields = counter_fields, .item = get_item};
 static const struct ml_lua_type other_type = {.name = "other"};
 
 static int counter_add(lua_State *L)
@@ -244,7 +272,7 @@ static void make_objects(lua_State *L, void *user)
 	lua_setglobal(L, "other");
 }
 
-static void test_objects_have_methods_and_nothing_else(void **state)
+static void test_objects(void **state)
 {
 	(void)state;
 	struct ml_sandbox *sb = new_sandbox(0);
@@ -255,6 +283,13 @@ static void test_objects_have_methods_and_nothing_else(void **state)
 		"assert(counter.count == nil)\n"
 		"assert(not pcall(setmetatable, counter, {}))\n"
 		"assert(not pcall(function() counter.add = print end))\n");
+	expect_error(
+		sb, "return counter.coutn", -EINVAL, "counter has no 'coutn'; is 'count' meant?");
+	expect_error(sb, "counter.x = 1", -EINVAL, "counter has no 'x'");
+	expect_error(sb, "return counter[{}]", -EINVAL, "counter has nothing at a table");
+	expect_error(sb, "counter.name = 'x'", -EINVAL, "'name' of counter cannot be changed");
+	expect_error(sb, "counter.count = 'x'", -EINVAL, "number expected, got string");
+	expect_error(sb, "return other[1]", -EINVAL, "other has nothing at a number");
 	expect_error(sb, "counter.add(other, 1)", -EINVAL, "counter expected, got other");
 	expect_error(sb, "counter.add({}, 1)", -EINVAL, "counter expected, got table");
 	ml_sandbox_free(sb);
@@ -274,7 +309,7 @@ int main(void)
 		cmocka_unit_test(test_each_run_has_the_whole_limit),
 		cmocka_unit_test(test_charge_and_renew),
 		cmocka_unit_test(test_tells_memory_in_use),
-		cmocka_unit_test(test_objects_have_methods_and_nothing_else),
+		cmocka_unit_test(test_objects),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -106,14 +106,26 @@ void ml_lua_renew(lua_State *L);
 
 /* ---- Objects: values of C that scripts hold ---- */
 
-/* A kind of object. Constant. Scripts see methods (object:name()) and what the metamethods give;
- * the metatable itself is out of their reach. All objects of a sandbox are made by ml_lua_object().
- */
+/* A field of an object, as scripts read and write it: object.name. */
+struct ml_lua_field {
+	const char *name; /* NULL ends the table */
+	/* Pushes the value. */
+	void (*get)(lua_State *L, void *object);
+	/* Takes the value at index 3. NULL: scripts cannot write it. */
+	void (*set)(lua_State *L, void *object);
+};
+
+/* A kind of object. Constant. Scripts see its fields, its methods (object:name()) and what the
+ * metamethods give; a name that it has not is an error that names the nearest. The metatable itself
+ * is out of their reach. All objects of a sandbox are made by ml_lua_object(). */
 struct ml_lua_type {
 	const char *name;        /* "decimal": in error texts */
 	const luaL_Reg *methods; /* ended by NULL; may be NULL */
 	const luaL_Reg
-		*metamethods; /* ended by NULL; may be NULL. Without __index the methods are it */
+		*metamethods; /* ended by NULL, without __index and __newindex; may be NULL */
+	const struct ml_lua_field *fields; /* may be NULL */
+	/* object[n], pushes the value or nil; NULL: it is no list. */
+	void (*item)(lua_State *L, void *object, lua_Integer n);
 };
 
 /* Makes the type known to the state; once, before objects of it are made. */
