@@ -280,7 +280,9 @@ static void test_objects(void **state)
 	expect_good(sb,
 		"assert(counter:add(2) == 2 and counter:add(3) == 5)\n"
 		"assert(tostring(counter) == 'counter' and getmetatable(counter) == false)\n"
-		"assert(counter.count == nil)\n"
+		"assert(counter.count == 5 and counter.name == 'counter')\n"
+		"counter.count = 3 assert(counter.count == 3)\n"
+		"local n = 0 for i, v in ipairs(counter) do n = n + v end assert(n == 14)\n"
 		"assert(not pcall(setmetatable, counter, {}))\n"
 		"assert(not pcall(function() counter.add = print end))\n");
 	expect_error(
