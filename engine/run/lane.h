@@ -104,7 +104,7 @@ uint64_t ml_lane_trace(struct ml_lane *lane);
 
 /* timer.c */
 void ml_lane_fire_timers(struct ml_lane *lane);
-/* Stops the timers for which `belongs` answers true. */
+/* Stops the timers that lie in this memory: those embedded in an instance. */
 void ml_lane_stop_timers(struct ml_lane *lane, const void *from, const void *to);
 
 #endif

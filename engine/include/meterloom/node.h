@@ -185,8 +185,8 @@ void ml_node_log(struct ml_node *node, enum ml_log_level level, const char *form
 void ml_node_count(struct ml_node *node, unsigned metric, int64_t add);
 void ml_node_gauge(struct ml_node *node, unsigned metric, int64_t value);
 
-/* Resources: things only one may hold. `start` claims; -EBUSY: another instance holds it (then it is
- * told by its `room` function when it is free). All are let go of after `stop`. A value left by the old
+/* Resources: things only one may hold. `start` claims; -EBUSY: another instance still holds it (one that
+ * drains): try again with a timer. All are let go of after `stop`. A value left by the old
  * instance of the same node (an open descriptor, say) is handed to the new one. */
 int ml_resource_claim(struct ml_node *node, const char *name);
 /* In `stop`: leaves a value for the next instance; `dispose` is called if none comes for it. */

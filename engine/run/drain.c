@@ -1,0 +1,163 @@
+/* Draining: a removed node deals with what it had been given, for a bounded time.
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * While anything drains, the control lane looks every 20 ms. A node is at its end when nothing can come
+ * any more and its inputs have been empty twice in a row, or when its time is over; an edge without a
+ * producer is at its end when it is empty.
+ */
+#include "run/runtime.h"
+#include "run/plan.h"
+
+enum { LOOK_EVERY = 20 }; /* ms */
+
+static void remove_edge(struct ml_runtime *runtime, struct ml_edge *edge)
+{
+	for (size_t i = 0; i < runtime->ending_count; i++) {
+		if (runtime->ending[i] == edge) {
+			runtime->ending[i] = runtime->ending[--runtime->ending_count];
+			return;
+		}
+	}
+}
+
+static void unwire_input(struct ml_node *node, const struct ml_edge *edge)
+{
+	struct ml_wiring *wiring = &node->wiring;
+	for (size_t i = 0; i < wiring->input_count; i++) {
+		if (wiring->inputs[i] == edge) {
+			wiring->inputs[i] = wiring->inputs[--wiring->input_count];
+			return;
+		}
+	}
+}
+
+/* Parks the lanes of this node and of those behind its outputs. */
+static void park_around(struct ml_node *node, bool *affected, void (*fn)(struct ml_lane *lane))
+{
+	struct ml_engine *engine = node->engine;
+	affected[node->lane->index] = true;
+	for (unsigned port = 0; port < ML_PORTS_MAX; port++) {
+		for (size_t i = 0; i < node->wiring.outputs[port].count; i++)
+			affected[node->wiring.outputs[port].edges[i]->to->lane->index] = true;
+	}
+	for (size_t i = 0; i < atomic_load(&engine->lane_count); i++) {
+		if (affected[i])
+			fn(engine->lanes[i]);
+	}
+}
+
+static void stop_one(void *user)
+{
+	ml_node_stop(user);
+}
+
+static void end_node(struct ml_engine *engine, size_t index)
+{
+	struct ml_runtime *runtime = engine->runtime;
+	struct ml_node *node = runtime->draining[index];
+	bool affected[ML_LANES_MAX] = {false};
+	park_around(node, affected, ml_lane_park);
+	ml_lane_parked_call(node->lane, stop_one, node);
+	while (node->wiring.input_count) {
+		struct ml_edge *edge = node->wiring.inputs[0];
+		unwire_input(node, edge);
+		remove_edge(runtime, edge);
+		ml_edge_free(edge, node);
+	}
+	for (unsigned port = 0; port < ML_PORTS_MAX; port++) {
+		for (size_t i = 0; i < node->wiring.outputs[port].count; i++)
+			node->wiring.outputs[port].edges[i]->from = NULL;
+	}
+	runtime->draining[index] = runtime->draining[--runtime->draining_count];
+	ml_lanes_rewire(engine, affected, NULL);
+	for (size_t i = 0; i < runtime->ending_count; i++) {
+		struct ml_edge *edge = runtime->ending[i];
+		if (!edge->from && affected[edge->to->lane->index])
+			ml_lane_ready(edge->to->lane, edge->to);
+	}
+	struct ml_lane *lane = node->lane;
+	ml_node_free(node);
+	for (size_t i = 0; i < atomic_load(&engine->lane_count); i++) {
+		if (affected[i])
+			ml_lane_unpark(engine->lanes[i]);
+	}
+	ml_lane_wake(lane);
+}
+
+static void rounds_again(void *user)
+{
+	ml_node_rounds_again(user);
+}
+
+static void end_edge(struct ml_engine *engine, struct ml_edge *edge)
+{
+	struct ml_node *node = edge->to;
+	ml_lane_park(node->lane);
+	unwire_input(node, edge);
+	remove_edge(engine->runtime, edge);
+	ml_edge_free(edge, node);
+	ml_lane_parked_call(node->lane, rounds_again, node);
+	ml_lane_unpark(node->lane);
+}
+
+static bool at_end(struct ml_node *node, ml_time now)
+{
+	if (now >= node->drain_until)
+		return true;
+	for (size_t i = 0; i < node->wiring.input_count; i++) {
+		struct ml_edge *edge = node->wiring.inputs[i];
+		if (edge->from || ml_edge_has_input(edge)) {
+			node->idle_once = false;
+			return false;
+		}
+	}
+	const bool idle = node->idle_once;
+	node->idle_once = true;
+	return idle;
+}
+
+static void look(struct ml_engine *engine)
+{
+	struct ml_runtime *runtime = engine->runtime;
+	const ml_time now = ml_clock_monotonic(engine->clock);
+	for (size_t i = 0; i < runtime->draining_count;) {
+		if (at_end(runtime->draining[i], now))
+			end_node(engine, i);
+		else
+			i++;
+	}
+	for (size_t i = 0; i < runtime->ending_count;) {
+		struct ml_edge *edge = runtime->ending[i];
+		if (!edge->from && !edge->to->draining && !ml_edge_has_input(edge))
+			end_edge(engine, edge);
+		else
+			i++;
+	}
+}
+
+static void look_again(struct ml_timer *timer)
+{
+	struct ml_engine *engine = timer->user;
+	look(engine);
+	ml_drain_begin(engine);
+}
+
+void ml_drain_begin(struct ml_engine *engine)
+{
+	struct ml_runtime *runtime = engine->runtime;
+	if (!runtime->draining_count && !runtime->ending_count)
+		return;
+	struct ml_timer *timer = &runtime->drain_timer;
+	if (!timer->fire)
+		ml_timer_init(timer, engine->control, look_again, engine);
+	ml_timer_start(timer, ml_clock_monotonic(engine->clock) + LOOK_EVERY * ML_MSEC);
+}
+
+void ml_drain_all(struct ml_engine *engine)
+{
+	struct ml_runtime *runtime = engine->runtime;
+	while (runtime->draining_count)
+		end_node(engine, 0);
+	while (runtime->ending_count)
+		end_edge(engine, runtime->ending[0]);
+}
