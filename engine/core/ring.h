@@ -1,14 +1,15 @@
 /* A bounded ring of pointers between one producer and one consumer.
  * SPDX-License-Identifier: Apache-2.0
  *
- * Positions count from 0 and never wrap (64 bits), so that `head - tail` is the depth and `head` is how
- * many were ever put in. The producer fills slots first and publishes many at once. Each side keeps a
- * copy of the other's position on its own cache line and looks at the real one only when its copy
- * does not suffice.
+ * Positions count from 0 and never wrap (64 bits), so that `head - tail` is the depth and `head` is
+ * how many were ever put in. The producer fills slots first and publishes many at once. Each side
+ * keeps a copy of the other's position on its own cache line and looks at the real one only when
+ * its copy does not suffice.
  *
- * In a ring that drops its oldest, the producer also takes from the tail (ml_ring_evict), and both ends
- * move the tail by compare-and-swap: a consumer whose swap fails has read slots that are no longer its
- * own and reads again. Slots are atomics, since the producer may overwrite one that is being read then.
+ * In a ring that drops its oldest, the producer also takes from the tail (ml_ring_evict), and both
+ * ends move the tail by compare-and-swap: a consumer whose swap fails has read slots that are no
+ * longer its own and reads again. Slots are atomics, since the producer may overwrite one that is
+ * being read then.
  */
 #ifndef ML_CORE_RING_H
 #define ML_CORE_RING_H
@@ -38,8 +39,8 @@ struct ml_ring {
 static inline struct ml_ring *ml_ring_new(size_t capacity, uint64_t position)
 {
 	const size_t bytes = sizeof(struct ml_ring) + capacity * sizeof(_Atomic(void *));
-	struct ml_ring *ring =
-		aligned_alloc(ML_CACHE_LINE, (bytes + ML_CACHE_LINE - 1) / ML_CACHE_LINE * ML_CACHE_LINE);
+	struct ml_ring *ring = aligned_alloc(
+		ML_CACHE_LINE, (bytes + ML_CACHE_LINE - 1) / ML_CACHE_LINE * ML_CACHE_LINE);
 	if (!ring)
 		return NULL;
 	atomic_init(&ring->head, position);
@@ -80,8 +81,7 @@ static inline void *ml_ring_evict(struct ml_ring *ring)
 	uint64_t tail = atomic_load_explicit(&ring->tail, memory_order_acquire);
 	if (tail == atomic_load_explicit(&ring->head, memory_order_relaxed))
 		return NULL;
-	void *item =
-		atomic_load_explicit(&ring->slots[tail & ring->mask], memory_order_relaxed);
+	void *item = atomic_load_explicit(&ring->slots[tail & ring->mask], memory_order_relaxed);
 	if (!atomic_compare_exchange_strong_explicit(
 		    &ring->tail, &tail, tail + 1, memory_order_acq_rel, memory_order_acquire))
 		return NULL;

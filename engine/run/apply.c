@@ -20,8 +20,8 @@ int ml_runtime_apply(struct ml_engine *engine, struct ml_graph *graph, struct ml
 	return r;
 }
 
-int ml_engine_check(struct ml_engine *engine, const char *json, size_t length,
-	struct ml_errors *errors)
+int ml_engine_check(
+	struct ml_engine *engine, const char *json, size_t length, struct ml_errors *errors)
 {
 	struct ml_graph *graph = NULL;
 	const int r = ml_graph_parse(

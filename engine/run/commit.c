@@ -93,7 +93,8 @@ static void exchange_edges(struct ml_plan *plan)
 		struct ml_plan_edge *planned = &plan->edges[e];
 		struct ml_edge *edge = planned->edge;
 		plan->next_edges[e] = edge;
-		struct ml_node *from = plan->nodes[wanted->from].node, *to = plan->nodes[wanted->to].node;
+		struct ml_node *from = plan->nodes[wanted->from].node,
+			       *to = plan->nodes[wanted->to].node;
 		if (!plan->affected[from->lane->index] && !plan->affected[to->lane->index])
 			continue;
 		edge->from = from;
@@ -103,7 +104,8 @@ static void exchange_edges(struct ml_plan *plan)
 		edge->optional = wanted->optional;
 		edge->in_graph = true;
 		memcpy(edge->origins, planned->origins, sizeof edge->origins);
-		/* Where more waits than the smaller ring could hold, the old one stays until the next apply. */
+		/* Where more waits than the smaller ring could hold, the old one stays until the
+		 * next apply. */
 		if (planned->ring && ml_ring_depth(edge->ring) <= planned->ring->mask + 1) {
 			ml_edge_replace_ring(edge, planned->ring);
 			planned->ring = NULL;
@@ -169,7 +171,8 @@ static size_t part_with_old_nodes(struct ml_plan *plan)
 		if (plan->node_stays[i])
 			continue;
 		if (node->class->flags & ML_NODE_ROUNDS)
-			plan->origins_taken[node->origin / 64] &= ~((uint64_t)1 << (node->origin % 64));
+			plan->origins_taken[node->origin / 64] &=
+				~((uint64_t)1 << (node->origin % 64));
 		if (!node->running) {
 			ml_node_free(node);
 			continue;
@@ -223,8 +226,8 @@ static void share(struct ml_engine *engine, const bool *affected, struct ml_edge
 }
 
 /* An edge whose producer is gone is still looked at by its consumer's lane: it is simply ready. */
-void ml_lanes_rewire(struct ml_engine *engine, const bool *affected,
-	struct ml_edge **arrays[ML_LANES_MAX][2])
+void ml_lanes_rewire(
+	struct ml_engine *engine, const bool *affected, struct ml_edge **arrays[ML_LANES_MAX][2])
 {
 	const size_t count = atomic_load(&engine->lane_count);
 	for (size_t i = 0; i < count; i++) {

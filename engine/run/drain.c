@@ -1,12 +1,12 @@
 /* Draining: a removed node deals with what it had been given, for a bounded time.
  * SPDX-License-Identifier: Apache-2.0
  *
- * While anything drains, the control lane looks every 20 ms. A node is at its end when nothing can come
- * any more and its inputs have been empty twice in a row, or when its time is over; an edge without a
- * producer is at its end when it is empty.
+ * While anything drains, the control lane looks every 20 ms. A node is at its end when nothing can
+ * come any more and its inputs have been empty twice in a row, or when its time is over; an edge
+ * without a producer is at its end when it is empty.
  */
-#include "run/runtime.h"
 #include "run/plan.h"
+#include "run/runtime.h"
 
 enum { LOOK_EVERY = 20 }; /* ms */
 
@@ -135,7 +135,7 @@ static void look(struct ml_engine *engine)
 	}
 }
 
-static void look_again(struct ml_timer *timer)
+void ml_drain_look(struct ml_timer *timer)
 {
 	struct ml_engine *engine = timer->user;
 	look(engine);
@@ -147,10 +147,8 @@ void ml_drain_begin(struct ml_engine *engine)
 	struct ml_runtime *runtime = engine->runtime;
 	if (!runtime->draining_count && !runtime->ending_count)
 		return;
-	struct ml_timer *timer = &runtime->drain_timer;
-	if (!timer->fire)
-		ml_timer_init(timer, engine->control, look_again, engine);
-	ml_timer_start(timer, ml_clock_monotonic(engine->clock) + LOOK_EVERY * ML_MSEC);
+	ml_timer_start(
+		&runtime->drain_timer, ml_clock_monotonic(engine->clock) + LOOK_EVERY * ML_MSEC);
 }
 
 void ml_drain_all(struct ml_engine *engine)

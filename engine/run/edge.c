@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "run/engine.h"
 #include "run/node.h"
 #include "run/tap.h"
 
@@ -47,8 +48,8 @@ void ml_edge_fail_all(struct ml_edge *edge, struct ml_node *node, const char *wh
 	if (lost == 0)
 		return;
 	atomic_fetch_add_explicit(&edge->dropped, lost, memory_order_relaxed);
-	ml_log(node->engine->log, ML_LOG_WARNING, node->id, "%zu messages on %s were given up: %s", lost,
-		edge->key, why);
+	ml_log(node->engine->log, ML_LOG_WARNING, node->id, "%zu messages on %s were given up: %s",
+		lost, edge->key, why);
 }
 
 void ml_edge_free(struct ml_edge *edge, struct ml_node *node)
@@ -78,7 +79,8 @@ static void dropped(struct ml_edge *edge, struct ml_node *from, struct ml_messag
 {
 	atomic_fetch_add_explicit(&edge->dropped, 1, memory_order_relaxed);
 	atomic_fetch_add_explicit(&from->dropped, 1, memory_order_relaxed);
-	ml_log(from->engine->log, ML_LOG_WARNING, edge->key, "a message was dropped: the edge is full");
+	ml_log(from->engine->log, ML_LOG_WARNING, edge->key,
+		"a message was dropped: the edge is full");
 	ml_message_let_go(from, message, !edge->optional);
 }
 
@@ -187,8 +189,7 @@ static const struct ml_mark *first_mark(struct ml_edge *edge)
 
 static void check_probe(struct ml_edge *edge, uint64_t tail)
 {
-	const uint64_t position =
-		atomic_load_explicit(&edge->probe_position, memory_order_acquire);
+	const uint64_t position = atomic_load_explicit(&edge->probe_position, memory_order_acquire);
 	if (!position || tail < position)
 		return;
 	const ml_time put = atomic_load_explicit(&edge->probe_time, memory_order_relaxed);

@@ -1,5 +1,5 @@
-/* Edges: a bounded ring between two ports, the rounds that pass along it, and what is measured on it.
- * SPDX-License-Identifier: Apache-2.0
+/* Edges: a bounded ring between two ports, the rounds that pass along it, and what is measured on
+ * it. SPDX-License-Identifier: Apache-2.0
  *
  * A round's begin or end is not an item of the ring: it is kept beside it with the position that it
  * stands at. So it is in order, takes no room, and is not dropped with the messages around it.
@@ -13,7 +13,8 @@
 #include "graph/graph.h"
 
 enum {
-	ML_EDGE_MARKS = 32, /* rounds' begins and ends on their way; when full, the producer waits */
+	ML_EDGE_MARKS =
+		32, /* rounds' begins and ends on their way; when full, the producer waits */
 	ML_ORIGINS_MAX = 256, /* sources of rounds in one graph */
 };
 
@@ -58,8 +59,8 @@ struct ml_edge {
 };
 
 int ml_edge_new(const struct ml_graph_edge *plan, struct ml_edge **ret_edge);
-/* Frees it and lets go of what it holds as failed. The lanes of both ends are parked; `node` gives the
- * lane that counts and logs. */
+/* Frees it and lets go of what it holds as failed. The lanes of both ends are parked; `node` gives
+ * the lane that counts and logs. */
 void ml_edge_free(struct ml_edge *edge, struct ml_node *node);
 /* Lets go of all messages as failed: `why` is logged with their number. */
 void ml_edge_fail_all(struct ml_edge *edge, struct ml_node *node, const char *why);
@@ -73,8 +74,8 @@ void ml_edge_publish(struct ml_edge *edge);
 bool ml_edge_mark(struct ml_edge *edge, const struct ml_round *round); /* false: no room */
 bool ml_edge_mark_room(struct ml_edge *edge);
 
-/* Consumer: up to `max` messages, or none where a mark stands first (*ret_mark is set then, and stays
- * until ml_edge_pass_mark()). */
+/* Consumer: up to `max` messages, or none where a mark stands first (*ret_mark is set then, and
+ * stays until ml_edge_pass_mark()). */
 size_t ml_edge_take(struct ml_edge *edge, struct ml_message **messages, size_t max,
 	const struct ml_mark **ret_mark);
 void ml_edge_pass_mark(struct ml_edge *edge);

@@ -12,10 +12,11 @@
 
 #include "graph/graph.h"
 
-struct ml_commands; /* command/registry.h */
-struct ml_settings; /* command/settings.h */
-struct ml_feeds;    /* command/feeds.h */
-struct ml_events;   /* command/events.h */
+struct ml_commands;  /* command/registry.h */
+struct ml_settings;  /* command/settings.h */
+struct ml_feeds;     /* command/feeds.h */
+struct ml_events;    /* command/events.h */
+struct ml_revisions; /* graph/revisions.h */
 struct ml_resource;
 struct ml_runtime; /* run/runtime.h */
 
@@ -27,13 +28,13 @@ struct ml_engine {
 	struct ml_clock *clock;
 	struct ml_log *log;
 	char *data;
-	char *device_key;
 	uint64_t epoch;
 
 	struct ml_settings *settings;
 	struct ml_events *events;
 	struct ml_feeds *feeds;
 	struct ml_commands *commands;
+	struct ml_revisions *revisions;
 
 	pthread_mutex_t lanes_lock; /* for making lanes; lanes[i] is written before lane_count */
 	struct ml_lane *lanes[ML_LANES_MAX];
@@ -41,12 +42,13 @@ struct ml_engine {
 	struct ml_lane *control; /* lanes[0] */
 
 	void **services; /* started ones, in the order of the families' tables */
-	const char **service_names;
+	const struct ml_service_class **service_classes;
 	size_t service_count;
 
-	atomic_ullong next_trace; /* blocks of these are handed to lanes */
+	atomic_ullong next_trace;   /* blocks of these are handed to lanes */
 	struct ml_runtime *runtime; /* nodes and edges that run; control lane */
-	sqlite3 *memory[2]; /* without a data directory: keeps the shared in-memory databases alive */
+	sqlite3 *memory[2]; /* without a data directory: keeps the shared in-memory databases alive
+			     */
 };
 
 #endif

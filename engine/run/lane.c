@@ -12,8 +12,8 @@
 #include "run/node.h"
 
 enum {
-	RUNS_A_TURN = 64,    /* nodes run before timers, posts and other lanes have their turn */
-	TURNS_A_POLL = 16,   /* turns before the event loop is asked, while there is work */
+	RUNS_A_TURN = 64,  /* nodes run before timers, posts and other lanes have their turn */
+	TURNS_A_POLL = 16, /* turns before the event loop is asked, while there is work */
 	TRACES_A_BLOCK = 1024,
 };
 
@@ -197,8 +197,8 @@ bool ml_lane_turn(struct ml_lane *lane)
 
 static bool must_stay_awake(struct ml_lane *lane)
 {
-	return lane->ready_first || lane->dirty || lane->acks_out ||
-	       atomic_load(&lane->posted) || atomic_load(&lane->quit) || atomic_load(&lane->park) ||
+	return lane->ready_first || lane->dirty || lane->acks_out || atomic_load(&lane->posted) ||
+	       atomic_load(&lane->quit) || atomic_load(&lane->park) ||
 	       atomic_load(&lane->acks_in) || look_across(lane);
 }
 
@@ -337,12 +337,14 @@ static int start_loop(struct ml_lane *lane)
 	return 0;
 }
 
-int ml_lane_new(struct ml_engine *engine, const char *name, bool thread, struct ml_lane **ret_lane)
+int ml_lane_new(struct ml_engine *engine, const char *name, size_t index, bool thread,
+	struct ml_lane **ret_lane)
 {
 	struct ml_lane *lane = calloc(1, sizeof *lane);
 	if (!lane)
 		return -ENOMEM;
 	lane->engine = engine;
+	lane->index = index;
 	lane->now = ml_clock_monotonic(engine->clock);
 	pthread_mutex_init(&lane->posts_lock, NULL);
 	pthread_mutex_init(&lane->park_lock, NULL);
@@ -375,7 +377,8 @@ fail:
 void ml_lane_quit(struct ml_lane *lane)
 {
 	atomic_store(&lane->quit, true);
-	/* Also from a signal handler, where only this is safe: the loop turns once more for nothing. */
+	/* Also from a signal handler, where only this is safe: the loop turns once more for
+	 * nothing. */
 	if (lane->has_loop)
 		(void)uv_async_send(&lane->wake);
 }

@@ -1,12 +1,12 @@
 /* Lanes: a thread with an event loop, the nodes that live on it, their timers and messages.
  * SPDX-License-Identifier: Apache-2.0
  *
- * In a simulated engine a lane has neither thread nor loop: ml_engine_simulate() steps all of them in
- * their order.
+ * In a simulated engine a lane has neither thread nor loop: ml_engine_simulate() steps all of them
+ * in their order.
  *
  * How a lane sleeps: it sets `sleeping`, then looks once more at everything that another lane could
- * have given it; who gives it something first publishes that, then looks at `sleeping`. A full fence on
- * both sides makes sure that at least one of them sees the other.
+ * have given it; who gives it something first publishes that, then looks at `sleeping`. A full
+ * fence on both sides makes sure that at least one of them sees the other.
  */
 #ifndef ML_RUN_LANE_H
 #define ML_RUN_LANE_H
@@ -75,7 +75,8 @@ struct ml_lane {
 	bool has_loop, has_thread;
 };
 
-int ml_lane_new(struct ml_engine *engine, const char *name, bool thread, struct ml_lane **ret_lane);
+int ml_lane_new(struct ml_engine *engine, const char *name, size_t index, bool thread,
+	struct ml_lane **ret_lane);
 /* Its thread must have ended. What is left of its messages is freed with it. */
 void ml_lane_free(struct ml_lane *lane);
 void ml_lane_quit(struct ml_lane *lane); /* any thread */
@@ -91,7 +92,8 @@ ml_time ml_lane_due(const struct ml_lane *lane);
 /* Any thread: makes sure that the lane takes another turn. */
 void ml_lane_wake(struct ml_lane *lane);
 
-/* Control thread: stops the lane between two turns; runs functions on it meanwhile; lets it go on. */
+/* Control thread: stops the lane between two turns; runs functions on it meanwhile; lets it go on.
+ */
 void ml_lane_park(struct ml_lane *lane);
 void ml_lane_parked_call(struct ml_lane *lane, void (*fn)(void *user), void *user);
 void ml_lane_unpark(struct ml_lane *lane);

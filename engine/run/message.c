@@ -9,8 +9,8 @@
 #include "run/node.h"
 #include "run/tap.h"
 
-/* Held by each message that shares it; told when the last of them is let go of. Belongs to the lane of
- * the source; others hand it back through acks_in. */
+/* Held by each message that shares it; told when the last of them is let go of. Belongs to the lane
+ * of the source; others hand it back through acks_in. */
 struct ml_ack {
 	struct ml_node *node;
 	uint64_t cookie;
@@ -105,8 +105,8 @@ void ml_ack_flush(struct ml_lane *lane)
 				continue;
 			}
 			ack->next = atomic_load_explicit(&target->acks_in, memory_order_relaxed);
-			while (!atomic_compare_exchange_weak_explicit(&target->acks_in, &ack->next, ack,
-				memory_order_release, memory_order_relaxed))
+			while (!atomic_compare_exchange_weak_explicit(&target->acks_in, &ack->next,
+				ack, memory_order_release, memory_order_relaxed))
 				;
 			ml_lane_wake(target);
 		}

@@ -24,7 +24,7 @@ static int fill(struct ml_node *node, const struct ml_graph *graph,
 		.inherit_user = node->engine,
 	};
 	return node->class->params ? ml_params_parse(node->class->params, plan->params, &source,
-						  node->self, errors)
+					     node->self, errors)
 				   : 0;
 }
 
@@ -64,9 +64,12 @@ int ml_node_new(struct ml_engine *engine, const struct ml_graph *graph,
 		r = node->class->prepare(node, node->self, &err);
 		if (r) {
 			if (!err.code)
-				(void)ml_error_set(&err, r, "it could not be prepared: %s", strerror(-r));
-			if (!err.pointer[0])
-				(void)snprintf(err.pointer, sizeof err.pointer, "%s", plan->pointer);
+				(void)ml_error_set(
+					&err, r, "it could not be prepared: %s", strerror(-r));
+			char inside[ML_ERROR_POINTER_MAX];
+			memcpy(inside, err.pointer, sizeof inside);
+			(void)snprintf(err.pointer, sizeof err.pointer, "%s%s%s", plan->pointer,
+				inside[0] ? "/params" : "", inside);
 			ml_errors_add(errors, &err);
 			goto fail;
 		}
@@ -171,7 +174,8 @@ static size_t process_room(struct ml_node *node)
 	size_t room = ML_BATCH;
 	unsigned index = 0;
 	for (const struct ml_port *port = node->class->ports; port->name; port++, index++) {
-		if (port->direction != ML_OUTPUT || !port->most || !node->wiring.outputs[index].count)
+		if (port->direction != ML_OUTPUT || !port->most ||
+			!node->wiring.outputs[index].count)
 			continue;
 		size_t here = port_room(node, index, room * port->most);
 		if (here != SIZE_MAX)
@@ -313,7 +317,8 @@ void ml_emit(struct ml_node *node, unsigned port, struct ml_message *message)
 {
 	const struct ml_wires *wires = &node->wiring.outputs[port];
 	atomic_store_explicit(&node->emitted,
-		atomic_load_explicit(&node->emitted, memory_order_relaxed) + 1, memory_order_relaxed);
+		atomic_load_explicit(&node->emitted, memory_order_relaxed) + 1,
+		memory_order_relaxed);
 	if (wires->count == 1) {
 		ml_edge_put(wires->edges[0], node, message);
 		return;

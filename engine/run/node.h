@@ -10,10 +10,10 @@
 #include "run/lane.h"
 
 enum {
-	ML_BATCH = 32,             /* messages handed to `process` at once */
-	ML_PORTS_MAX = 16,         /* of a class */
-	ML_METRICS_MAX = 16,       /* of a class */
-	ML_NODE_ROUNDS_OPEN = 16,  /* rounds a node may have seen in part */
+	ML_BATCH = 32,              /* messages handed to `process` at once */
+	ML_PORTS_MAX = 16,          /* of a class */
+	ML_METRICS_MAX = 16,        /* of a class */
+	ML_NODE_ROUNDS_OPEN = 16,   /* rounds a node may have seen in part */
 	ML_NODE_ROUNDS_WAITING = 8, /* begins and ends that wait for room on an output */
 };
 
@@ -46,7 +46,8 @@ struct ml_node {
 	void *self;
 	struct ml_wiring wiring;
 	size_t demand[ML_PORTS_MAX];
-	unsigned emits; /* the most that one message of an input may put on one output; 0: nothing */
+	unsigned
+		emits; /* the most that one message of an input may put on one output; 0: nothing */
 
 	/* lane's */
 	struct ml_node *ready_next;
@@ -58,7 +59,7 @@ struct ml_node {
 	struct ml_round round_open; /* of a source; id 0: none */
 	struct ml_round waiting[ML_NODE_ROUNDS_WAITING];
 	size_t waiting_count;
-	size_t acks; /* not yet told; a stopped node is kept for them */
+	size_t acks;     /* not yet told; a stopped node is kept for them */
 	uint32_t origin; /* bit number of a source of rounds */
 	bool room_wanted;
 
@@ -70,7 +71,7 @@ struct ml_node {
 	_Atomic int64_t metrics[ML_METRICS_MAX];
 
 	/* control's */
-	size_t place; /* while an apply is planned: in the new graph, or SIZE_MAX */
+	size_t place;      /* while an apply is planned: in the new graph, or SIZE_MAX */
 	json_t *inherited; /* settings that parameters took: name and value */
 	bool draining;
 	ml_time drain_until;
@@ -92,7 +93,8 @@ void ml_node_run(struct ml_node *node);
 void ml_node_acked(struct ml_node *node, uint64_t cookie, bool delivered);
 
 /* round.c */
-/* A mark came on one input: true where it was dealt with, false where the outputs have no room for it. */
+/* A mark came on one input: true where it was dealt with, false where the outputs have no room for
+ * it. */
 bool ml_node_round(struct ml_node *node, const struct ml_edge *edge, const struct ml_round *round);
 /* After the wiring changed: rounds that are complete now. */
 void ml_node_rounds_again(struct ml_node *node);
@@ -103,8 +105,8 @@ void ml_node_round_close(struct ml_node *node);
 /* message.c */
 /* Lets go of one reference; failed: the ack fails with it. */
 void ml_message_let_go(struct ml_node *node, struct ml_message *message, bool failed);
-void ml_ack_tell(struct ml_lane *lane);   /* those that came from other lanes */
-void ml_ack_flush(struct ml_lane *lane);  /* hands those of other lanes over */
+void ml_ack_tell(struct ml_lane *lane);     /* those that came from other lanes */
+void ml_ack_flush(struct ml_lane *lane);    /* hands those of other lanes over */
 void ml_ack_drop_all(struct ml_lane *lane); /* when the lane ends */
 
 #endif

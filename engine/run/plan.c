@@ -77,7 +77,8 @@ static int match_nodes(struct ml_plan *plan, struct ml_errors *errors)
 			plan->node_stays[found->index] = true;
 			node->old = runtime->nodes[found->index];
 			node->old->place = i;
-			node->action = same(node->old, &runtime->graph->nodes[found->index], wanted, settings)
+			node->action = same(node->old, &runtime->graph->nodes[found->index], wanted,
+					       settings)
 					       ? ML_PLAN_KEEP
 					       : ML_PLAN_CHANGE;
 		}
@@ -112,7 +113,8 @@ static int match_edges(struct ml_plan *plan)
 		const struct ml_graph_edge *wanted = &plan->graph->edges[i];
 		struct ml_plan_edge *edge = &plan->edges[i];
 		const struct by_name *found = look_up(table, runtime->edge_count, wanted->key);
-		/* A type of node that changed may number its ports otherwise: then it is another edge. */
+		/* A type of node that changed may number its ports otherwise: then it is another
+		 * edge. */
 		if (found && runtime->edges[found->index]->from_port == wanted->from_port &&
 			runtime->edges[found->index]->to_port == wanted->to_port) {
 			edge->edge = runtime->edges[found->index];
@@ -264,7 +266,8 @@ static int wire(struct ml_plan *plan)
 	int r = 0;
 	for (size_t e = 0; e < graph->edge_count && !r; e++) {
 		const struct ml_graph_edge *wanted = &graph->edges[e];
-		struct ml_plan_node *from = &plan->nodes[wanted->from], *to = &plan->nodes[wanted->to];
+		struct ml_plan_node *from = &plan->nodes[wanted->from],
+				    *to = &plan->nodes[wanted->to];
 		struct ml_edge *edge = plan->edges[e].edge;
 		if (from->rewired) {
 			struct ml_wires *wires = &from->wiring.outputs[wanted->from_port];
@@ -276,8 +279,8 @@ static int wire(struct ml_plan *plan)
 	/* What still drains into a node that stays, and what begins to: from a node that goes. */
 	for (size_t i = 0; i < graph->node_count && !r; i++) {
 		struct ml_plan_node *node = &plan->nodes[i];
-		for (size_t k = 0; node->rewired && node->old && !r &&
-				   k < node->old->wiring.input_count;
+		for (size_t k = 0;
+			node->rewired && node->old && !r && k < node->old->wiring.input_count;
 			k++) {
 			struct ml_edge *edge = node->old->wiring.inputs[k];
 			if (!edge->in_graph)
@@ -287,7 +290,8 @@ static int wire(struct ml_plan *plan)
 	return r;
 }
 
-/* Edges that go with one of their ends drain; those cut between two nodes that stay are given up. */
+/* Edges that go with one of their ends drain; those cut between two nodes that stay are given up.
+ */
 static int wire_draining(struct ml_plan *plan)
 {
 	const struct ml_runtime *runtime = plan->runtime;
@@ -342,9 +346,10 @@ static void find_affected(struct ml_plan *plan)
 	for (size_t e = 0; e < graph->edge_count; e++) {
 		struct ml_plan_edge *edge = &plan->edges[e];
 		const struct ml_graph_edge *wanted = &graph->edges[e];
-		edge->changed = edge->edge->when_full != wanted->when_full ||
-				edge->edge->optional != wanted->optional ||
-				memcmp(edge->edge->origins, edge->origins, sizeof edge->origins) != 0;
+		edge->changed =
+			edge->edge->when_full != wanted->when_full ||
+			edge->edge->optional != wanted->optional ||
+			memcmp(edge->edge->origins, edge->origins, sizeof edge->origins) != 0;
 		const bool ends_change = plan->nodes[wanted->from].action != ML_PLAN_KEEP ||
 					 plan->nodes[wanted->to].action != ML_PLAN_KEEP;
 		if (!edge->added && !edge->changed && !edge->ring && !ends_change)
@@ -378,8 +383,8 @@ static int allocate(struct ml_plan *plan)
 	plan->edge_stays = calloc(runtime->edge_count + 1, sizeof *plan->edge_stays);
 	plan->next_nodes = calloc(graph->node_count + 1, sizeof(struct ml_node *));
 	plan->next_edges = calloc(graph->edge_count + 1, sizeof(struct ml_edge *));
-	plan->next_draining = calloc(
-		runtime->node_count + runtime->draining_count + 1, sizeof(struct ml_node *));
+	plan->next_draining =
+		calloc(runtime->node_count + runtime->draining_count + 1, sizeof(struct ml_node *));
 	plan->next_ending = calloc(edges, sizeof(struct ml_edge *));
 	return plan->nodes && plan->edges && plan->node_stays && plan->edge_stays &&
 			       plan->next_nodes && plan->next_edges && plan->next_draining &&
@@ -391,7 +396,8 @@ static int allocate(struct ml_plan *plan)
 static int allocate_lanes(struct ml_plan *plan)
 {
 	const struct ml_runtime *runtime = plan->runtime;
-	const size_t edges = plan->graph->edge_count + runtime->edge_count + runtime->ending_count + 1;
+	const size_t edges =
+		plan->graph->edge_count + runtime->edge_count + runtime->ending_count + 1;
 	for (size_t i = 0; i < atomic_load(&plan->engine->lane_count); i++) {
 		for (int k = 0; plan->affected[i] && k < 2; k++) {
 			plan->lane_edges[i][k] = calloc(edges, sizeof(struct ml_edge *));

@@ -1,8 +1,8 @@
 /* The plan of an apply: what stays, what restarts, what comes and goes.
  * SPDX-License-Identifier: Apache-2.0
  *
- * Everything that can fail happens while the plan is made: instances are prepared, rings and wirings
- * allocated, lanes started. The commit only exchanges pointers.
+ * Everything that can fail happens while the plan is made: instances are prepared, rings and
+ * wirings allocated, lanes started. The commit only exchanges pointers.
  */
 #ifndef ML_RUN_PLAN_H
 #define ML_RUN_PLAN_H
@@ -22,10 +22,10 @@ struct ml_plan_node {
 };
 
 struct ml_plan_edge {
-	struct ml_edge *edge;  /* that runs afterwards */
+	struct ml_edge *edge; /* that runs afterwards */
 	bool added;
-	struct ml_ring *ring;  /* not NULL: a new capacity */
-	bool changed;          /* policy, optional or origins */
+	struct ml_ring *ring; /* not NULL: a new capacity */
+	bool changed;         /* policy, optional or origins */
 	uint64_t origins[ML_ORIGINS_MAX / 64];
 };
 
@@ -42,7 +42,8 @@ struct ml_plan {
 	struct ml_node **next_draining;
 	struct ml_edge **next_ending;
 	size_t next_ending_count;
-	struct ml_edge **lane_edges[ML_LANES_MAX][2]; /* inlets and outlets, with room for all edges */
+	struct ml_edge *
+		*lane_edges[ML_LANES_MAX][2]; /* inlets and outlets, with room for all edges */
 	bool affected[ML_LANES_MAX];
 	uint64_t origins_taken[ML_ORIGINS_MAX / 64];
 	bool committed;
@@ -55,7 +56,7 @@ void ml_plan_free(struct ml_plan *plan);
 void ml_plan_commit(struct ml_plan *plan);
 
 /* commit.c: which edges each of these lanes shares with others; `arrays` as in the plan. */
-void ml_lanes_rewire(struct ml_engine *engine, const bool *affected,
-	struct ml_edge **arrays[ML_LANES_MAX][2]);
+void ml_lanes_rewire(
+	struct ml_engine *engine, const bool *affected, struct ml_edge **arrays[ML_LANES_MAX][2]);
 
 #endif

@@ -1,8 +1,8 @@
 /* A lane's messages: size classes of slabs that are kept and used again.
  * SPDX-License-Identifier: Apache-2.0
  *
- * Only the lane takes from its pool. What ends on another lane is gathered there and handed back as one
- * chain. Memory is bounded by what the rings can hold and nodes keep; it is not given back.
+ * Only the lane takes from its pool. What ends on another lane is gathered there and handed back as
+ * one chain. Memory is bounded by what the rings can hold and nodes keep; it is not given back.
  */
 #ifndef ML_RUN_POOL_H
 #define ML_RUN_POOL_H

@@ -33,8 +33,8 @@ static struct ml_resource *find(struct ml_runtime *runtime, const char *name)
 	return NULL;
 }
 
-static void remove_if(struct ml_runtime *runtime, bool (*idle)(struct ml_resource *, void *),
-	void *user)
+static void remove_if(
+	struct ml_runtime *runtime, bool (*idle)(struct ml_resource *, void *), void *user)
 {
 	for (struct ml_resource **at = &runtime->resources; *at;) {
 		struct ml_resource *resource = *at;

@@ -54,7 +54,8 @@ static void pass_on(struct ml_node *node, const struct ml_round *round)
 	}
 	if (node->waiting_count == ML_NODE_ROUNDS_WAITING) {
 		ml_log(node->engine->log, ML_LOG_ERROR, node->id,
-			"a round was lost: more than %d begins and ends wait for room", ML_NODE_ROUNDS_WAITING);
+			"a round was lost: more than %d begins and ends wait for room",
+			ML_NODE_ROUNDS_WAITING);
 		return;
 	}
 	node->waiting[node->waiting_count++] = *round;
@@ -92,19 +93,17 @@ static struct ml_round_seen *seen(struct ml_node *node, const struct ml_round *r
 		if (node->rounds[i].id == round->id && node->rounds[i].phase == round->phase)
 			return &node->rounds[i];
 	}
-	/* A graph that changed while a round was on its way may leave one that never becomes whole. */
+	/* A graph that changed while a round was on its way may leave one that never becomes whole.
+	 */
 	if (node->round_count == ML_NODE_ROUNDS_OPEN)
 		forget(node, 0);
 	struct ml_round_seen *entry = &node->rounds[node->round_count++];
-	*entry = (struct ml_round_seen){.id = round->id,
-		.phase = round->phase,
-		.origin = round->origin,
-		.round = *round};
+	*entry = (struct ml_round_seen){
+		.id = round->id, .phase = round->phase, .origin = round->origin, .round = *round};
 	return entry;
 }
 
-bool ml_node_round(
-	struct ml_node *node, const struct ml_edge *edge, const struct ml_round *round)
+bool ml_node_round(struct ml_node *node, const struct ml_edge *edge, const struct ml_round *round)
 {
 	(void)edge;
 	if (node->class->flags & ML_NODE_ROUNDS)

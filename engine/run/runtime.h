@@ -1,8 +1,8 @@
 /* What runs: the nodes and edges of the applied graph, and those that drain.
  * SPDX-License-Identifier: Apache-2.0
  *
- * Owned by the control thread; lanes see only their own nodes and edges, and those change only while
- * the lanes concerned are parked.
+ * Owned by the control thread; lanes see only their own nodes and edges, and those change only
+ * while the lanes concerned are parked.
  */
 #ifndef ML_RUN_RUNTIME_H
 #define ML_RUN_RUNTIME_H
@@ -34,8 +34,9 @@ struct ml_runtime {
 };
 
 int ml_runtime_new(struct ml_engine *engine, struct ml_runtime **ret_runtime);
-/* Stops and frees all nodes; lanes are still there, and are parked or ended. */
-void ml_runtime_free(struct ml_engine *engine, struct ml_runtime *runtime);
+/* Stops and frees all nodes and edges; the lanes still run. */
+void ml_runtime_stop(struct ml_engine *engine);
+void ml_runtime_free(struct ml_runtime *runtime); /* accepts NULL */
 
 struct ml_node *ml_runtime_find(struct ml_engine *engine, const char *id); /* control */
 
@@ -45,6 +46,7 @@ int ml_runtime_apply(struct ml_engine *engine, struct ml_graph *graph, struct ml
 /* drain.c */
 void ml_drain_begin(struct ml_engine *engine);
 void ml_drain_all(struct ml_engine *engine); /* at once, by giving up what is left */
+void ml_drain_look(struct ml_timer *timer);
 
 /* resource.c */
 void ml_resources_let_go(struct ml_node *node);

@@ -48,7 +48,8 @@ void ml_timer_init(struct ml_timer *timer, struct ml_lane *lane,
 	*timer = (struct ml_timer){.fire = fire, .user = user, .lane = lane};
 }
 
-/* A lane has few timers, each a pointer here: a program without memory for one more cannot go on. */
+/* A lane has few timers, each a pointer here: a program without memory for one more cannot go on.
+ */
 static void ensure(struct ml_lane *lane)
 {
 	if (lane->heap_count + 2 < lane->heap_capacity)
@@ -97,7 +98,8 @@ void ml_lane_fire_timers(struct ml_lane *lane)
 {
 	/* Those started meanwhile for now wait for the next turn, so that a turn ends. */
 	const uint64_t order = lane->timer_order;
-	while (lane->heap_count && lane->heap[1]->due <= lane->now && lane->heap[1]->order < order) {
+	while (lane->heap_count && lane->heap[1]->due <= lane->now &&
+		lane->heap[1]->order < order) {
 		struct ml_timer *timer = lane->heap[1];
 		ml_timer_stop(timer);
 		timer->fire(timer);

@@ -25,8 +25,9 @@ struct ml_engine_options {
 	struct ml_clock *clock;                  /* not owned; must outlive the engine */
 	struct ml_log *log;                      /* not owned */
 	const char *data;       /* data directory, made if missing; NULL: nothing is kept */
-	const char *device_key; /* file of the device key (made with mode 0600 if missing); NULL: the default
-	                         * of docs/, or with data NULL a key that lives as long as the engine */
+	const char *device_key; /* file of the device key (made with mode 0600 if missing); NULL:
+				 * the default of docs/, or with data NULL a key that lives as long
+				 * as the engine */
 };
 
 /* Makes an engine and starts the services. On failure *ret_engine is NULL. */
@@ -42,8 +43,8 @@ const char *ml_engine_data(struct ml_engine *engine); /* NULL: none */
 const struct ml_family *const *ml_engine_families(struct ml_engine *engine);
 uint64_t ml_engine_epoch(struct ml_engine *engine); /* counts the starts of this data directory */
 
-/* A lane by name; made, with a thread of its own, when it is asked for the first time. "control" is the
- * one of ml_engine_run(). NULL: out of memory or threads. Any thread. */
+/* A lane by name; made, with a thread of its own, when it is asked for the first time. "control" is
+ * the one of ml_engine_run(). NULL: out of memory or threads. Any thread. */
 struct ml_lane *ml_engine_lane(struct ml_engine *engine, const char *name);
 struct uv_loop_s *ml_lane_loop(const struct ml_lane *lane); /* NULL in a simulated engine */
 struct ml_engine *ml_lane_engine(const struct ml_lane *lane);
@@ -53,23 +54,23 @@ ml_time ml_lane_now(const struct ml_lane *lane); /* monotonic; on the lane */
 void ml_engine_run(struct ml_engine *engine);
 void ml_engine_quit(struct ml_engine *engine); /* any thread, and from a signal handler */
 
-/* Simulated clock: runs everything on this thread until the monotonic time `until`, or, with `until` 0,
- * until nothing more can happen without time moving on. */
+/* Simulated clock: runs everything on this thread until the monotonic time `until`, or, with
+ * `until` 0, until nothing more can happen without time moving on. */
 void ml_engine_simulate(struct ml_engine *engine, ml_time until);
 
 /* ---- Graphs; on the control lane (or its thread while it does not run) ---- */
 
-/* Checks and applies a graph given as JSON text: it takes effect whole, or nothing changes and `errors`
- * tells all that is wrong. -EINVAL: the graph; another code: a prepare failed. */
+/* Checks and applies a graph given as JSON text: it takes effect whole, or nothing changes and
+ * `errors` tells all that is wrong. -EINVAL: the graph; another code: a prepare failed. */
 int ml_engine_apply(
 	struct ml_engine *engine, const char *json, size_t length, struct ml_errors *errors);
 
 /* Bad JSON, unknown types, wrong parameters … without changing anything. Any thread. */
-int ml_engine_check(struct ml_engine *engine, const char *json, size_t length,
-	struct ml_errors *errors);
+int ml_engine_check(
+	struct ml_engine *engine, const char *json, size_t length, struct ml_errors *errors);
 
-/* What is measured on each node and edge, as JSON: {"time":…, "nodes":{ID:{…}}, "edges":{"A.out>B.in":{…}},
- * "lanes":{…}}. Control lane. */
+/* What is measured on each node and edge, as JSON: {"time":…, "nodes":{ID:{…}},
+ * "edges":{"A.out>B.in":{…}}, "lanes":{…}}. Control lane. */
 void ml_engine_metrics(struct ml_engine *engine, struct ml_json_writer *w);
 
 #endif

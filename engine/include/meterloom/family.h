@@ -16,9 +16,10 @@
 #include <meterloom/stream.h>
 #include <meterloom/tool.h>
 
-/* Something of a gateway that is not a node: the meter list, the keys, the simulated bus. It is started
- * with the engine, before any node, in the order of the table of families, and stopped after all nodes
- * in the opposite order. Other threads read it through immutable snapshots of its own. */
+/* Something of a gateway that is not a node: the meter list, the keys, the simulated bus. It is
+ * started with the engine, before any node, in the order of the table of families, and stopped
+ * after all nodes in the opposite order. Other threads read it through immutable snapshots of its
+ * own. */
 struct ml_service_class {
 	const char *name; /* "meter-list"; NULL ends the table */
 	/* On the control thread. *ret_service is what ml_service() gives. */

@@ -3,15 +3,16 @@
  *
  * A message is immutable once emitted and is counted by reference. Emitting hands the caller's
  * reference on: a hop costs no counting. A node that gets a message owns one reference and gives it
- * away in exactly one of these ways: ml_emit(), ml_release() (done with it), ml_fail() (could not do
- * what it was for), or by keeping it for later.
+ * away in exactly one of these ways: ml_emit(), ml_release() (done with it), ml_fail() (could not
+ * do what it was for), or by keeping it for later.
  *
- * A message's memory comes from the pool of the lane that made it, in size classes that are kept and
- * used again: after warming up no message is allocated from the system.
+ * A message's memory comes from the pool of the lane that made it, in size classes that are kept
+ * and used again: after warming up no message is allocated from the system.
  *
  * Ack: a source may attach one to a message that it made (ml_ack_attach). What is derived from a
- * message (ml_message_new with a parent) shares its ack. When the last message that shares it has been
- * let go of, the source is told once, on its own lane: delivered, or failed if any branch failed it.
+ * message (ml_message_new with a parent) shares its ack. When the last message that shares it has
+ * been let go of, the source is told once, on its own lane: delivered, or failed if any branch
+ * failed it.
  *
  * Thread: all functions that take a node are called on that node's lane.
  */
@@ -33,12 +34,13 @@ struct ml_node;
 struct ml_pool;
 struct ml_message;
 
-/* A kind of message, declared by a family as a constant; ports name it, and an edge joins only ports
- * of the same one. */
+/* A kind of message, declared by a family as a constant; ports name it, and an edge joins only
+ * ports of the same one. */
 struct ml_message_type {
 	const char *name; /* "reading"; one word, unique in the engine */
 	const char *help; /* one sentence, English */
-	/* Frees what the payload refers to outside itself; NULL where it refers to nothing. Any lane. */
+	/* Frees what the payload refers to outside itself; NULL where it refers to nothing. Any
+	 * lane. */
 	void (*destroy)(void *payload);
 	/* Writes the message as one JSON object, for taps. Any lane. Never NULL. */
 	void (*to_json)(const struct ml_message *message, struct ml_json_writer *w);
@@ -51,11 +53,11 @@ struct ml_message {
 	struct ml_pool *pool;    /* private */
 	struct ml_ack *ack;      /* private */
 	struct ml_message *next; /* a holder's own list; the engine uses it only in free messages */
-	ml_time time;            /* wall time of what it tells: of a telegram, when it was received */
-	uint64_t trace;          /* below 2^53; what is derived from a telegram keeps its trace */
-	atomic_uint refs;        /* private */
-	uint32_t size;           /* bytes of payload */
-	uint32_t size_class;     /* private */
+	ml_time time;        /* wall time of what it tells: of a telegram, when it was received */
+	uint64_t trace;      /* below 2^53; what is derived from a telegram keeps its trace */
+	atomic_uint refs;    /* private */
+	uint32_t size;       /* bytes of payload */
+	uint32_t size_class; /* private */
 	_Alignas(16) unsigned char payload[];
 };
 
@@ -73,8 +75,9 @@ struct ml_message *ml_retain(struct ml_message *message);
 /* Lets go of one reference; done with it, as far as this node is concerned. Accepts NULL. */
 void ml_release(struct ml_node *node, struct ml_message *message);
 
-/* Lets go of one reference as failed: the ack fails (unless the node hangs on an optional branch), the
- * node's failures are counted, and the reason is logged under the node's name (flood controlled). */
+/* Lets go of one reference as failed: the ack fails (unless the node hangs on an optional branch),
+ * the node's failures are counted, and the reason is logged under the node's name (flood
+ * controlled). */
 void ml_fail(struct ml_node *node, struct ml_message *message, const char *format, ...)
 	ML_PRINTF(3, 4);
 
@@ -86,15 +89,15 @@ int ml_ack_attach(struct ml_node *node, struct ml_message *message, uint64_t coo
 
 enum ml_round_phase { ML_ROUND_BEGIN, ML_ROUND_END };
 
-/* Travels in band, in order with the messages of each edge, past filters, and is never dropped. A node
- * passes it on once it came on all inputs that lead back to its source. */
+/* Travels in band, in order with the messages of each edge, past filters, and is never dropped. A
+ * node passes it on once it came on all inputs that lead back to its source. */
 struct ml_round {
 	uint64_t id; /* trace of the round */
 	enum ml_round_phase phase;
-	ml_time time;         /* wall time of this phase */
-	ml_time due;          /* when the schedule wanted it; equals time of begin for a manual one */
-	uint32_t origin;      /* private: which source began it */
-	uint32_t meters;      /* how many are to be read */
+	ml_time time;    /* wall time of this phase */
+	ml_time due;     /* when the schedule wanted it; equals time of begin for a manual one */
+	uint32_t origin; /* private: which source began it */
+	uint32_t meters; /* how many are to be read */
 	uint32_t read, failed; /* in the end phase: how many were, and were not */
 };
 
@@ -102,11 +105,11 @@ struct ml_round {
 
 /* A trigger: "do it now". */
 struct ml_trigger {
-	char kind[16];      /* "preset", "cron", "manual", "round-stored", "start" */
-	ml_time due;        /* wall time it was due */
-	ml_time next;       /* wall time of the one after it; ML_NEVER: none is known */
-	ml_time period;     /* shortest gap of the schedule's next firings; 0: not known */
-	uint64_t round;     /* the round it tells the end of; 0: none */
+	char kind[16];  /* "preset", "cron", "manual", "round-stored", "start" */
+	ml_time due;    /* wall time it was due */
+	ml_time next;   /* wall time of the one after it; ML_NEVER: none is known */
+	ml_time period; /* shortest gap of the schedule's next firings; 0: not known */
+	uint64_t round; /* the round it tells the end of; 0: none */
 };
 
 extern const struct ml_message_type ml_trigger_type; /* payload: struct ml_trigger */

@@ -14,9 +14,9 @@
  *   stop     the node's lane  lets go of messages, handles, timers and resources
  *   destroy  control thread   frees what prepare made; also after a prepare that failed
  *
- * A node lives on one lane and its functions never run at the same time: they need no locks. None may
- * block, unless the class asks for a lane of its own. An instance may be stopped at any moment between
- * two of its functions.
+ * A node lives on one lane and its functions never run at the same time: they need no locks. None
+ * may block, unless the class asks for a lane of its own. An instance may be stopped at any moment
+ * between two of its functions.
  */
 #ifndef METERLOOM_NODE_H
 #define METERLOOM_NODE_H
@@ -45,10 +45,11 @@ struct ml_port {
 	const char *name; /* "in", "out", "failed"; NULL ends the table */
 	enum ml_port_direction direction;
 	const struct ml_message_type *type;
-	/* Outputs: the most messages it emits for one message of any input while in `process`. 0: it emits
-	 * only outside `process` and asks ml_room() itself. */
+	/* Outputs: the most messages it emits for one message of any input while in `process`. 0:
+	 * it emits only outside `process` and asks ml_room() itself. */
 	unsigned most;
-	bool required; /* an input that must be wired for the node to make sense; else the check says so */
+	bool required; /* an input that must be wired for the node to make sense; else the check
+			  says so */
 	const char *help;
 };
 
@@ -70,15 +71,16 @@ struct ml_metric {
 };
 
 enum {
-	/* Makes messages from the outside world or a database. It takes what triggers it at once, so that
-	 * back-pressure from behind it ends there. */
+	/* Makes messages from the outside world or a database. It takes what triggers it at once,
+	 * so that back-pressure from behind it ends there. */
 	ML_NODE_SOURCE = 1 << 0,
 	ML_NODE_ROUNDS = 1 << 1,       /* begins rounds; those that reach it end there */
 	ML_NODE_HOLDS_ROUNDS = 1 << 2, /* passes rounds on itself (ml_round_forward), maybe later */
 	ML_NODE_STORE = 1 << 3,        /* keeps what it gets: must not wait for a network peer */
 	ML_NODE_NETWORK_SINK = 1 << 4, /* may wait long for a peer */
 	ML_NODE_CANNOT_WAIT = 1 << 5,  /* a source that drops when there is no room (radio) */
-	/* What it puts out is for one destination: two nodes of category "sink" behind it are an error. */
+	/* What it puts out is for one destination: two nodes of category "sink" behind it are an
+	   error. */
 	ML_NODE_ONE_SINK = 1 << 6,
 };
 
@@ -86,53 +88,59 @@ enum {
 struct ml_check;
 
 struct ml_node_class {
-	const char *type;  /* "mbus-source": kebab-case, unique */
-	unsigned version;  /* of its parameters, from 1 */
-	const char *title; /* "Wired M-Bus": English, short */
-	const char *help;  /* English, some sentences */
+	const char *type;     /* "mbus-source": kebab-case, unique */
+	unsigned version;     /* of its parameters, from 1 */
+	const char *title;    /* "Wired M-Bus": English, short */
+	const char *help;     /* English, some sentences */
 	const char *category; /* "source", "process", "store", "report", "trigger", "sink" */
 	const struct ml_param *params; /* may be NULL */
 	const struct ml_port *ports;
 	const struct ml_action *actions; /* may be NULL */
 	const struct ml_metric *metrics; /* may be NULL */
 	size_t size;                     /* of the instance */
-	const char *lane; /* NULL: the shared lane "main"; else the lane this class asks for ("database") */
+	const char *lane; /* NULL: the shared lane "main"; else the lane this class asks for
+			     ("database") */
 	unsigned flags;
-	/* err->pointer, where set, begins at the parameters: "/url". */
-	int (*check)(const void *self, struct ml_check *check, struct ml_error *err); /* may be NULL */
-	int (*prepare)(struct ml_node *node, void *self, struct ml_error *err);       /* may be NULL */
-	void (*start)(struct ml_node *node, void *self);                              /* may be NULL */
+	/* err->pointer, where set, begins at the parameters: "/url"; so in prepare. */
+	int (*check)(
+		const void *self, struct ml_check *check, struct ml_error *err); /* may be NULL */
+	int (*prepare)(struct ml_node *node, void *self, struct ml_error *err);  /* may be NULL */
+	void (*start)(struct ml_node *node, void *self);                         /* may be NULL */
 	void (*process)(struct ml_node *node, void *self, unsigned port,
-		struct ml_message *const *messages, size_t count); /* may be NULL where there is no input */
-	void (*round)(struct ml_node *node, void *self, const struct ml_round *round); /* may be NULL */
-	void (*room)(struct ml_node *node, void *self);                               /* may be NULL */
+		struct ml_message *const *messages,
+		size_t count); /* may be NULL where there is no input */
+	void (*round)(
+		struct ml_node *node, void *self, const struct ml_round *round); /* may be NULL */
+	void (*room)(struct ml_node *node, void *self);                          /* may be NULL */
 	void (*acked)(struct ml_node *node, void *self, uint64_t cookie, bool delivered);
-	void (*stop)(struct ml_node *node, void *self);                               /* may be NULL */
-	void (*destroy)(void *self);                                                  /* may be NULL */
-	/* Brings parameters of an older version to this one, in place. NULL: version 1 is the only one. */
+	void (*stop)(struct ml_node *node, void *self); /* may be NULL */
+	void (*destroy)(void *self);                    /* may be NULL */
+	/* Brings parameters of an older version to this one, in place. NULL: version 1 is the only
+	 * one. */
 	int (*migrate)(unsigned from, json_t *params, struct ml_error *err);
 };
 
 /* Within `check`: this node will hold `name` ("tty:/dev/ttyUSB0", "listen:0.0.0.0:502", "bus:main")
- * alone; two nodes that claim one name are an error that names both, at `param` of each. The text is
- * copied. */
+ * alone; two nodes that claim one name are an error that names both, at `param` of each. The text
+ * is copied. */
 void ml_check_claim(struct ml_check *check, const char *param, const char *name);
 
 /* ---- What a node may ask; all on its lane unless said otherwise ---- */
 
-const char *ml_node_id(const struct ml_node *node);              /* any thread */
-struct ml_engine *ml_node_engine(const struct ml_node *node);    /* any thread */
-struct ml_lane *ml_node_lane(const struct ml_node *node);        /* any thread */
-struct uv_loop_s *ml_node_loop(const struct ml_node *node);      /* NULL in a simulated engine */
-ml_time ml_node_now(const struct ml_node *node);                 /* monotonic */
+const char *ml_node_id(const struct ml_node *node);           /* any thread */
+struct ml_engine *ml_node_engine(const struct ml_node *node); /* any thread */
+struct ml_lane *ml_node_lane(const struct ml_node *node);     /* any thread */
+struct uv_loop_s *ml_node_loop(const struct ml_node *node);   /* NULL in a simulated engine */
+ml_time ml_node_now(const struct ml_node *node);              /* monotonic */
 ml_time ml_node_wall(const struct ml_node *node);
 
-/* Index of an output port by its place in the class's table (inputs and outputs are counted together,
- * in the order of the table): ports are named by this number everywhere. */
+/* Index of an output port by its place in the class's table (inputs and outputs are counted
+ * together, in the order of the table): ports are named by this number everywhere. */
 
-/* Emits on an output: the reference goes to the edges. A port without an edge lets go of it as done.
- * Where an edge of policy `wait` has no room, the message fails there (counted as a drop, logged): a
- * source asks ml_room() first. In `process`, room for `most` messages for each message is certain. */
+/* Emits on an output: the reference goes to the edges. A port without an edge lets go of it as
+ * done. Where an edge of policy `wait` has no room, the message fails there (counted as a drop,
+ * logged): a source asks ml_room() first. In `process`, room for `most` messages for each message
+ * is certain. */
 void ml_emit(struct ml_node *node, unsigned port, struct ml_message *message);
 
 /* How many messages can be emitted now without a loss; SIZE_MAX where nothing is wired or all edges
@@ -141,8 +149,9 @@ size_t ml_room(struct ml_node *node, unsigned port);
 
 bool ml_port_wired(const struct ml_node *node, unsigned port);
 
-/* Asynchronous nodes: at most this many messages are handed to `process` until more is allowed; begins
- * unlimited. A node that holds one message at a time sets 1 at start, and 1 again when it is done. */
+/* Asynchronous nodes: at most this many messages are handed to `process` until more is allowed;
+ * begins unlimited. A node that holds one message at a time sets 1 at start, and 1 again when it is
+ * done. */
 void ml_node_demand(struct ml_node *node, unsigned port, size_t messages);
 
 /* Begins and ends a round on all outputs. id, origin and phase are filled in. */
@@ -167,8 +176,8 @@ void ml_timer_init(struct ml_timer *timer, struct ml_lane *lane,
 void ml_timer_start(struct ml_timer *timer, ml_time due); /* again: moves it */
 void ml_timer_stop(struct ml_timer *timer);               /* also when not running */
 
-/* State as people see it; kept until changed. Text NULL: none. Not a log line by itself: a change to
- * or from ML_STATE_FAULT is logged. */
+/* State as people see it; kept until changed. Text NULL: none. Not a log line by itself: a change
+ * to or from ML_STATE_FAULT is logged. */
 enum ml_state {
 	ML_STATE_STOPPED,
 	ML_STATE_RUNNING,
@@ -185,8 +194,8 @@ void ml_node_log(struct ml_node *node, enum ml_log_level level, const char *form
 void ml_node_count(struct ml_node *node, unsigned metric, int64_t add);
 void ml_node_gauge(struct ml_node *node, unsigned metric, int64_t value);
 
-/* Resources: things only one may hold. `start` claims; -EBUSY: another instance still holds it (one that
- * drains): try again with a timer. All are let go of after `stop`. A value left by the old
+/* Resources: things only one may hold. `start` claims; -EBUSY: another instance still holds it (one
+ * that drains): try again with a timer. All are let go of after `stop`. A value left by the old
  * instance of the same node (an open descriptor, say) is handed to the new one. */
 int ml_resource_claim(struct ml_node *node, const char *name);
 /* In `stop`: leaves a value for the next instance; `dispose` is called if none comes for it. */
@@ -195,7 +204,8 @@ void ml_resource_leave(
 /* After a claim: the value left, or NULL. The caller owns it from then on. */
 void *ml_resource_take(struct ml_node *node, const char *name);
 
-/* Runs fn(user) on a lane, in the order of posting. Any thread. -ENOMEM; -ECANCELED: the lane ends. */
+/* Runs fn(user) on a lane, in the order of posting. Any thread. -ENOMEM; -ECANCELED: the lane ends.
+ */
 int ml_lane_post(struct ml_lane *lane, void (*fn)(void *user), void *user);
 
 #endif

@@ -1,9 +1,9 @@
-/* Byte streams to the outside world: serial lines, TCP, and in-process ones for the simulated clock.
- * SPDX-License-Identifier: Apache-2.0
+/* Byte streams to the outside world: serial lines, TCP, and in-process ones for the simulated
+ * clock. SPDX-License-Identifier: Apache-2.0
  *
  * An address is SCHEME:REST: "serial:/dev/ttyUSB0", "tcp:host:port", "sim:NAME". Families may add
- * schemes (struct ml_family). All calls and callbacks are on the lane of the stream. No callback comes
- * from within a call.
+ * schemes (struct ml_family). All calls and callbacks are on the lane of the stream. No callback
+ * comes from within a call.
  */
 #ifndef METERLOOM_STREAM_H
 #define METERLOOM_STREAM_H

@@ -1,0 +1,82 @@
+/* The runtime's life: begins empty, ends with all nodes stopped.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "run/runtime.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int ml_runtime_new(struct ml_engine *engine, struct ml_runtime **ret_runtime)
+{
+	struct ml_runtime *runtime = calloc(1, sizeof *runtime);
+	if (!runtime)
+		return -ENOMEM;
+	pthread_mutex_init(&runtime->state_lock, NULL);
+	pthread_mutex_init(&runtime->resource_lock, NULL);
+	ml_timer_init(&runtime->drain_timer, engine->control, ml_drain_look, engine);
+	*ret_runtime = runtime;
+	return 0;
+}
+
+struct ml_node *ml_runtime_find(struct ml_engine *engine, const char *id)
+{
+	struct ml_runtime *runtime = engine->runtime;
+	for (size_t i = 0; i < runtime->node_count; i++) {
+		if (strcmp(runtime->nodes[i]->id, id) == 0)
+			return runtime->nodes[i];
+	}
+	return NULL;
+}
+
+struct stop_work {
+	struct ml_runtime *runtime;
+	struct ml_lane *lane;
+};
+
+static void stop_on_lane(void *user)
+{
+	const struct stop_work *work = user;
+	/* Sources first, in the order of the graph: what they had given is not dealt with any more,
+	 * but told to them as failed. */
+	for (size_t i = 0; i < work->runtime->node_count; i++) {
+		if (work->runtime->nodes[i]->lane == work->lane)
+			ml_node_stop(work->runtime->nodes[i]);
+	}
+}
+
+void ml_runtime_stop(struct ml_engine *engine)
+{
+	struct ml_runtime *runtime = engine->runtime;
+	const size_t lanes = atomic_load(&engine->lane_count);
+	ml_timer_stop(&runtime->drain_timer);
+	ml_drain_all(engine);
+	for (size_t i = 0; i < lanes; i++)
+		ml_lane_park(engine->lanes[i]);
+	for (size_t i = 0; i < lanes; i++) {
+		struct stop_work work = {runtime, engine->lanes[i]};
+		ml_lane_parked_call(engine->lanes[i], stop_on_lane, &work);
+		engine->lanes[i]->inlet_count = engine->lanes[i]->outlet_count = 0;
+	}
+	for (size_t e = 0; e < runtime->edge_count; e++)
+		ml_edge_free(runtime->edges[e], runtime->edges[e]->to);
+	for (size_t i = 0; i < runtime->node_count; i++)
+		ml_node_free(runtime->nodes[i]);
+	runtime->edge_count = runtime->node_count = 0;
+	ml_resources_dispose(engine);
+	for (size_t i = 0; i < lanes; i++)
+		ml_lane_unpark(engine->lanes[i]);
+}
+
+void ml_runtime_free(struct ml_runtime *runtime)
+{
+	if (!runtime)
+		return;
+	free(runtime->nodes);
+	free(runtime->edges);
+	free(runtime->draining);
+	free(runtime->ending);
+	ml_graph_free(runtime->graph);
+	pthread_mutex_destroy(&runtime->state_lock);
+	pthread_mutex_destroy(&runtime->resource_lock);
+	free(runtime);
+}
