@@ -1,0 +1,50 @@
+/* Nodes and an engine for the tests of engine/run.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef TESTS_RUN_KIT_H
+#define TESTS_RUN_KIT_H
+
+#include <meterloom/engine.h>
+#include <meterloom/family.h>
+#include <stdatomic.h>
+
+enum { KIT_SEEN_MAX = 1 << 20 };
+
+/* What the nodes of one engine saw, by node id. Shared by all lanes. */
+struct kit_record {
+	char id[32];
+	atomic_uint_fast64_t count; /* messages taken by a sink, or emitted by a source */
+	atomic_uint_fast64_t
+		last; /* the number in the last one; sinks check that it grows by one */
+	atomic_uint_fast64_t gaps;              /* a number that did not follow the one before */
+	atomic_uint_fast64_t repeats;           /* a number not above the one before */
+	atomic_uint_fast64_t delivered, failed; /* acks told to a source */
+	atomic_uint_fast64_t begins, ends;      /* rounds that came */
+	atomic_uint_fast64_t at_end;            /* a sink's count when the last round ended */
+	atomic_uint_fast64_t starts, stops;
+};
+
+struct kit {
+	struct ml_clock *clock;
+	struct ml_log *log;
+	struct ml_engine *engine;
+	struct kit_record records[256];
+	atomic_size_t record_count;
+};
+
+/* An engine with the kit's node types; simulated or on the real clock. Fails the test on an error.
+ */
+struct kit *kit_new(bool simulated);
+void kit_free(struct kit *kit);
+
+/* Applies a graph written with ' for "; fails the test where it is refused. */
+void kit_apply(struct kit *kit, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+struct kit_record *kit_record(struct kit *kit, const char *id);
+
+/* Real clock: turns the control lane until the condition holds; fails the test after a minute. */
+void kit_until(struct kit *kit, bool (*condition)(struct kit *kit, void *user), void *user);
+
+extern const struct ml_family kit_family;
+
+#endif
