@@ -12,7 +12,6 @@
 #include "command/feeds.h"
 #include "command/registry.h"
 #include "command/settings.h"
-#include "graph/revisions.h"
 #include "run/builtin.h"
 #include "run/database.h"
 #include "run/lane.h"
@@ -218,8 +217,6 @@ static int make_parts(
 		r = ml_feeds_new(engine, taps_changed, engine, &engine->feeds, err);
 	if (!r)
 		r = ml_commands_new(engine, engine->families, &engine->commands, err);
-	if (!r)
-		r = ml_revisions_new(engine, &engine->revisions, err);
 	return r ? r : start_services(engine, err);
 }
 
@@ -269,7 +266,6 @@ void ml_engine_free(struct ml_engine *engine)
 		settle(engine);
 	}
 	stop_services(engine);
-	ml_revisions_free(engine->revisions);
 	if (engine->runtime)
 		settle(engine);
 	for (size_t i = atomic_load(&engine->lane_count); i-- > 0;)

@@ -2,6 +2,7 @@
  * through. SPDX-License-Identifier: Apache-2.0
  */
 #include <setjmp.h>
+#include <errno.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
