@@ -22,7 +22,7 @@ struct graph_check {
 	ml_param_inherit_fn inherit;
 	void *inherit_user;
 	struct ml_names ids; /* of nodes: place in `nodes` */
-	bool *doubtful;      /* for each node: an edge of it could not be made out */
+	bool *doubtful;      /* for each node: its name or an edge of it could not be made out */
 	bool no_memory;
 };
 

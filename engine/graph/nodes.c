@@ -101,9 +101,11 @@ static void parse_id(struct graph_check *check, size_t index, const json_t *obje
 	struct ml_graph_node *const node = &check->graph->nodes[index];
 	const char *const id = graph_text(check, object, node->pointer, "id", true, GRAPH_NAME_MAX);
 	node->id = id ? id : "";
+	check->doubtful[index] = true; /* until it has a name that edges can find */
 	if (!id || !graph_check_name(check, node->pointer, "id", id))
 		return;
 	const size_t first = ml_names_add(&check->ids, id, index, &check->no_memory);
+	check->doubtful[index] = first != ML_NAMES_NONE;
 	if (first != ML_NAMES_NONE) {
 		char place[ML_ERROR_POINTER_MAX];
 		ml_json_pointer(place, sizeof place, node->pointer, "id");
