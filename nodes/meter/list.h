@@ -20,6 +20,7 @@
 #include <meterloom/error.h>
 #include <meterloom/json.h>
 
+#include "meter/address.h"
 #include "meter/identity.h"
 
 struct ml_engine;
@@ -117,9 +118,6 @@ const struct meter_point *meter_snapshot_identity(
 /* What the secondary or enhanced address of a point selects, as eight bytes for the bus. false: it
  * has none. */
 bool meter_point_selection(const struct meter_point *point, uint8_t bytes[8]);
-
-/* Whether an identity is what a secondary address selects. */
-bool meter_identity_matches(struct meter_identity identity, struct meter_identity address);
 
 /* Finds points by what a person gives: the key ("#12"), a MOID, the eight digits of an id (fewer
  * are filled up with zeros), an id with its manufacturer ("12345678.KAM") or the 16 hex digits of a

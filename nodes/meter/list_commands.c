@@ -1,0 +1,591 @@
+/* The commands of the meter list.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <meterloom/engine.h>
+
+#include "meter/list_private.h"
+
+static const struct ml_choice mode_choices[] = {
+	{"primary", METER_MODE_PRIMARY, "By primary address"},
+	{"secondary", METER_MODE_SECONDARY, "By secondary address"},
+	{"esecondary", METER_MODE_ESECONDARY,
+		"By enhanced secondary address, of a wireless meter behind a receiver"},
+	{NULL, 0, NULL},
+};
+
+enum { UNCHANGED = -1 };
+
+static const struct ml_choice state_choices[] = {
+	{"active", 0, "It is read"},
+	{"passive", 1, "It is kept in the list and not read"},
+	{NULL, 0, NULL},
+};
+
+static const struct ml_choice multi_choices[] = {
+	{"bus", METER_MULTI_DEFAULT, "As the bus does"},
+	{"off", METER_MULTI_OFF, "One telegram"},
+	{"auto", METER_MULTI_AUTO, "All telegrams that the meter says there are"},
+	{NULL, 0, NULL},
+};
+
+static const struct ml_choice change_mode_choices[] = {
+	{"unchanged", UNCHANGED, NULL},
+	{"primary", METER_MODE_PRIMARY, NULL},
+	{"secondary", METER_MODE_SECONDARY, NULL},
+	{"esecondary", METER_MODE_ESECONDARY, NULL},
+	{NULL, 0, NULL},
+};
+
+static const struct ml_choice change_state_choices[] = {
+	{"unchanged", UNCHANGED, NULL},
+	{"active", 0, NULL},
+	{"passive", 1, NULL},
+	{NULL, 0, NULL},
+};
+
+static const struct ml_choice change_multi_choices[] = {
+	{"unchanged", UNCHANGED, NULL},
+	{"bus", METER_MULTI_DEFAULT, NULL},
+	{"off", METER_MULTI_OFF, NULL},
+	{"auto", METER_MULTI_AUTO, NULL},
+	{NULL, 0, NULL},
+};
+
+static struct meter_list *list_of(const struct ml_job *job)
+{
+	return meter_list(ml_job_engine(job));
+}
+
+static ml_time wall(const struct ml_job *job)
+{
+	return ml_clock_wall(ml_engine_clock(ml_job_engine(job)));
+}
+
+/* ---- meter.list ---- */
+
+struct list_params {
+	char *meter;
+	bool passive;
+	int64_t offset, limit;
+};
+
+static const struct ml_param list_params[] = {
+	{.name = "meter",
+		.kind = ML_PARAM_STRING,
+		.offset = offsetof(struct list_params, meter),
+		.title = "Meter",
+		.help = "Only the meters that fit: a key (#12), a MOID, an id (12345678), an id "
+			"with its manufacturer (12345678.KAM). Left out: all.",
+		.flags = ML_PARAM_NULLABLE},
+	{.name = "passive",
+		.kind = ML_PARAM_BOOL,
+		.offset = offsetof(struct list_params, passive),
+		.title = "Passive ones too",
+		.help = "Whether passive points are shown.",
+		.preset = "true"},
+	{.name = "offset",
+		.kind = ML_PARAM_INTEGER,
+		.offset = offsetof(struct list_params, offset),
+		.title = "Offset",
+		.help = "How many to leave out at the beginning.",
+		.preset = "0",
+		.min = 0,
+		.max = METER_POINTS_MAX},
+	{.name = "limit",
+		.kind = ML_PARAM_INTEGER,
+		.offset = offsetof(struct list_params, limit),
+		.title = "Limit",
+		.help = "How many to show at the most.",
+		.preset = "4096",
+		.min = 1,
+		.max = METER_POINTS_MAX},
+	{0},
+};
+
+struct page {
+	struct ml_json_writer *w;
+	int64_t skip, left;
+	uint64_t total;
+	bool passive;
+};
+
+static void show(struct page *page, const struct meter_point *point)
+{
+	if (point->settings.passive && !page->passive)
+		return;
+	page->total++;
+	if (page->skip > 0) {
+		page->skip--;
+	} else if (page->left > 0) {
+		page->left--;
+		meter_point_to_json(point, page->w);
+	}
+}
+
+static void show_found(struct page *page, const struct meter_snapshot *snapshot, const char *text)
+{
+	const struct meter_point **found =
+		calloc(snapshot->point_count ? snapshot->point_count : 1, sizeof(*found));
+	if (!found)
+		return;
+	const size_t count =
+		meter_snapshot_find(snapshot, text, strlen(text), found, snapshot->point_count);
+	for (size_t i = 0; i < count && i < snapshot->point_count; i++)
+		show(page, found[i]);
+	free((void *)found);
+}
+
+static void run_list(struct ml_job *job, void *params)
+{
+	const struct list_params *p = params;
+	const struct meter_snapshot *snapshot = meter_list_snapshot(list_of(job));
+	struct ml_json_writer *w = ml_job_result(job);
+	struct page page = {.w = w, .skip = p->offset, .left = p->limit, .passive = p->passive};
+	ml_json_begin_object(w);
+	ml_json_key(w, "meters");
+	ml_json_begin_array(w);
+	if (p->meter)
+		show_found(&page, snapshot, p->meter);
+	else
+		for (size_t i = 0; i < snapshot->point_count; i++)
+			show(&page, &snapshot->points[i]);
+	ml_json_end_array(w);
+	ml_json_key(w, "total");
+	ml_json_unsigned(w, page.total);
+	ml_json_end_object(w);
+	meter_snapshot_release(snapshot);
+	ml_job_succeed(job);
+}
+
+/* ---- meter.add and meter.change ---- */
+
+struct point_params {
+	char *meter; /* of change */
+	char *moid, *bus, *secondary, *enhanced;
+	int mode, state, multi;
+	int64_t primary, baud, order;
+};
+
+#define POINT_PARAM(field, kind_, title_, ...) \
+	{ \
+		.name = #field, .kind = ML_PARAM_##kind_, \
+		.offset = offsetof(struct point_params, field), .title = (title_), __VA_ARGS__ \
+	}
+
+#define MOID_HELP "A name for the function or the place; need not be unique."
+#define BUS_HELP "The bus it is on, as a source names it; empty: the default bus."
+#define SECONDARY_HELP \
+	"8 digits, or 12345678.KAM.1B.04 (manufacturer, version, medium; * is any), or the 16 " \
+	"hex " \
+	"digits of all 8 bytes."
+
+static const struct ml_param add_params[] = {
+	POINT_PARAM(moid, STRING, "MOID", .help = MOID_HELP, .preset = "\"\"",
+		.max = METER_MOID_MAX - 1),
+	POINT_PARAM(
+		bus, STRING, "Bus", .help = BUS_HELP, .preset = "\"\"", .max = METER_BUS_MAX - 1),
+	POINT_PARAM(mode, CHOICE, "Addressing mode", .help = "How it is addressed.",
+		.preset = "\"secondary\"", .choices = mode_choices),
+	POINT_PARAM(primary, INTEGER, "Primary address",
+		.help = "0 to 255; -1: none. Meters live at 1 to 250, 0 is not configured.",
+		.preset = "-1", .min = -1, .max = 255),
+	POINT_PARAM(
+		secondary, STRING, "Secondary address", .help = SECONDARY_HELP, .preset = "\"\""),
+	POINT_PARAM(enhanced, STRING, "Enhanced address",
+		.help = "As the secondary address, of a wireless meter behind a receiver.",
+		.preset = "\"\""),
+	POINT_PARAM(baud, INTEGER, "Baud rate", .help = "0: as the bus.", .unit = "Bd",
+		.preset = "0", .min = 0, .max = 38400),
+	POINT_PARAM(multi, CHOICE, "Multi-telegram",
+		.help = "Whether telegrams after the first are read.", .preset = "\"bus\"",
+		.choices = multi_choices),
+	POINT_PARAM(state, CHOICE, "State", .help = "Passive ones are not read.",
+		.preset = "\"active\"", .choices = state_choices),
+	POINT_PARAM(order, INTEGER, "Order", .help = "Its place in the list, from 1; 0: the last.",
+		.preset = "0", .min = 0, .max = METER_POINTS_MAX),
+	{0},
+};
+
+static const struct ml_param change_params[] = {
+	POINT_PARAM(meter, STRING, "Meter",
+		.help = "Which: a key (#12), a MOID, an id (12345678), an id with its manufacturer "
+			"(12345678.KAM).",
+		.flags = ML_PARAM_REQUIRED),
+	POINT_PARAM(moid, STRING, "MOID", .help = MOID_HELP " Left out: unchanged.",
+		.max = METER_MOID_MAX - 1, .flags = ML_PARAM_NULLABLE),
+	POINT_PARAM(bus, STRING, "Bus", .help = BUS_HELP " Left out: unchanged.",
+		.max = METER_BUS_MAX - 1, .flags = ML_PARAM_NULLABLE),
+	POINT_PARAM(mode, CHOICE, "Addressing mode", .help = "How it is addressed.",
+		.preset = "\"unchanged\"", .choices = change_mode_choices),
+	POINT_PARAM(primary, INTEGER, "Primary address", .help = "0 to 255; -1: unchanged.",
+		.preset = "-1", .min = -1, .max = 255),
+	POINT_PARAM(secondary, STRING, "Secondary address",
+		.help = SECONDARY_HELP " Empty: none. Left out: unchanged.",
+		.flags = ML_PARAM_NULLABLE),
+	POINT_PARAM(enhanced, STRING, "Enhanced address",
+		.help = "As the secondary address. Empty: none. Left out: unchanged.",
+		.flags = ML_PARAM_NULLABLE),
+	POINT_PARAM(baud, INTEGER, "Baud rate", .help = "0: as the bus; -1: unchanged.",
+		.unit = "Bd", .preset = "-1", .min = -1, .max = 38400),
+	POINT_PARAM(multi, CHOICE, "Multi-telegram",
+		.help = "Whether telegrams after the first are read.", .preset = "\"unchanged\"",
+		.choices = change_multi_choices),
+	POINT_PARAM(state, CHOICE, "State", .help = "Passive ones are not read.",
+		.preset = "\"unchanged\"", .choices = change_state_choices),
+	POINT_PARAM(order, INTEGER, "Order", .help = "Its place in the list, from 1; 0: unchanged.",
+		.preset = "0", .min = 0, .max = METER_POINTS_MAX),
+	{0},
+};
+
+static int set_address(const char *text, const char *name, bool *given,
+	struct meter_identity *address, struct ml_error *err)
+{
+	if (!text)
+		return 0;
+	*given = text[0] != '\0';
+	*address = (struct meter_identity){0};
+	if (*given && meter_secondary_parse(text, strlen(text), address, err) < 0) {
+		ml_error_prefix(err, "%s", name);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/* Puts what was given over the settings. */
+static int apply_params(
+	const struct point_params *p, struct meter_settings *s, struct ml_error *err)
+{
+	if ((p->moid && meter_text_set(s->moid, sizeof s->moid, "moid", p->moid, err) < 0) ||
+		(p->bus && meter_text_set(s->bus, sizeof s->bus, "bus", p->bus, err) < 0) ||
+		set_address(p->secondary, "secondary", &s->has_secondary, &s->secondary, err) < 0 ||
+		set_address(p->enhanced, "enhanced", &s->has_enhanced, &s->enhanced, err) < 0)
+		return -EINVAL;
+	if (p->primary >= 0) {
+		s->primary = (uint8_t)p->primary;
+		s->has_primary = true;
+	}
+	if (p->mode != UNCHANGED)
+		s->mode = (uint8_t)p->mode;
+	if (p->multi != UNCHANGED)
+		s->multi = (uint8_t)p->multi;
+	if (p->state != UNCHANGED)
+		s->passive = p->state != 0;
+	if (p->baud >= 0)
+		s->baud = (uint32_t)p->baud;
+	return 0;
+}
+
+/* The result of what changed one point: the point as it is now. */
+static void succeed_with(struct ml_job *job, uint32_t key)
+{
+	const struct meter_snapshot *snapshot = meter_list_snapshot(list_of(job));
+	const struct meter_point *point = meter_snapshot_point(snapshot, key);
+	if (point)
+		meter_point_to_json(point, ml_job_result(job));
+	meter_snapshot_release(snapshot);
+	ml_job_succeed(job);
+}
+
+/* Checks the place before anything is done, so that a wrong one leaves all as it was. */
+static int check_order(int64_t order, size_t count, struct ml_error *err)
+{
+	if (order < 0 || (uint64_t)order > count)
+		return ml_error_set_pointer(err, -EINVAL, "/order", "order %lld: expected 1 to %zu",
+			(long long)order, count);
+	return 0;
+}
+
+static void run_add(struct ml_job *job, void *params)
+{
+	const struct point_params *p = params;
+	struct meter_list *list = list_of(job);
+	struct meter_settings settings = {0};
+	struct ml_error err = ML_ERROR_NONE;
+	uint32_t key = 0;
+	const struct meter_snapshot *snapshot = meter_list_snapshot(list);
+	int result = check_order(p->order, snapshot->point_count + 1, &err);
+	meter_snapshot_release(snapshot);
+	if (result == 0)
+		result = apply_params(p, &settings, &err);
+	if (result == 0)
+		result = meter_list_add(list, &settings, wall(job), &key, &err);
+	if (result == 0 && p->order > 0)
+		result = meter_list_move(list, key, (uint32_t)p->order, &err);
+	if (result < 0)
+		ml_job_fail(job, &err);
+	else
+		succeed_with(job, key);
+}
+
+static int find_key(const struct ml_job *job, const char *text, struct meter_point *ret_point,
+	struct ml_error *err)
+{
+	const struct meter_snapshot *snapshot = meter_list_snapshot(list_of(job));
+	const struct meter_point *point = NULL;
+	const int result = meter_snapshot_find_one(snapshot, text, strlen(text), &point, err);
+	if (result == 0) {
+		*ret_point = *point;
+		ret_point->devices = NULL;
+		ret_point->device = NULL;
+	}
+	meter_snapshot_release(snapshot);
+	return result;
+}
+
+static void run_change(struct ml_job *job, void *params)
+{
+	const struct point_params *p = params;
+	struct meter_list *list = list_of(job);
+	struct meter_point point;
+	struct ml_error err = ML_ERROR_NONE;
+	int result = find_key(job, p->meter, &point, &err);
+	const struct meter_snapshot *snapshot = meter_list_snapshot(list);
+	if (result == 0)
+		result = check_order(p->order, snapshot->point_count, &err);
+	meter_snapshot_release(snapshot);
+	if (result == 0)
+		result = apply_params(p, &point.settings, &err);
+	if (result == 0)
+		result = meter_list_change(list, point.key, &point.settings, &err);
+	if (result == 0 && p->order > 0)
+		result = meter_list_move(list, point.key, (uint32_t)p->order, &err);
+	if (result < 0)
+		ml_job_fail(job, &err);
+	else
+		succeed_with(job, point.key);
+}
+
+/* ---- meter.remove ---- */
+
+struct remove_params {
+	char *meter;
+};
+
+static const struct ml_param remove_params[] = {
+	{.name = "meter",
+		.kind = ML_PARAM_STRING,
+		.offset = offsetof(struct remove_params, meter),
+		.title = "Meter",
+		.help = "Which: a key (#12), a MOID, an id (12345678), an id with its manufacturer "
+			"(12345678.KAM).",
+		.flags = ML_PARAM_REQUIRED},
+	{0},
+};
+
+static void run_remove(struct ml_job *job, void *params)
+{
+	const struct remove_params *p = params;
+	struct meter_point point;
+	struct ml_error err = ML_ERROR_NONE;
+	int result = find_key(job, p->meter, &point, &err);
+	if (result == 0)
+		result = meter_list_remove(list_of(job), point.key, &err);
+	if (result < 0) {
+		ml_job_fail(job, &err);
+		return;
+	}
+	struct ml_json_writer *w = ml_job_result(job);
+	ml_json_begin_object(w);
+	ml_json_key(w, "removed");
+	ml_json_unsigned(w, point.key);
+	ml_json_end_object(w);
+	ml_job_succeed(job);
+}
+
+/* ---- meter.import and meter.export ---- */
+
+enum { IMPORT_MAX = 1 << 20 }; /* bytes of a file */
+
+struct import_params {
+	char *csv, *base64;
+	bool partial, dry_run;
+};
+
+static const struct ml_param import_params[] = {
+	{.name = "csv",
+		.kind = ML_PARAM_TEXT,
+		.offset = offsetof(struct import_params, csv),
+		.title = "Text",
+		.help = "The text of the file, with a heading of Position, SecondaryAddress, "
+			"BaudRate, AddressingMode, PrimaryAddress, EnhancedAddress, Bus, State.",
+		.max = IMPORT_MAX,
+		.flags = ML_PARAM_NULLABLE},
+	{.name = "base64",
+		.kind = ML_PARAM_TEXT,
+		.offset = offsetof(struct import_params, base64),
+		.title = "File",
+		.help = "In place of `csv`: the bytes of the file as base64, for files that are "
+			"not "
+			"UTF-8.",
+		.max = IMPORT_MAX / 3 * 4,
+		.flags = ML_PARAM_NULLABLE},
+	{.name = "partial",
+		.kind = ML_PARAM_BOOL,
+		.offset = offsetof(struct import_params, partial),
+		.title = "Take what is right",
+		.help = "Takes the other rows where some are refused. Else nothing is changed "
+			"then.",
+		.preset = "false"},
+	{.name = "dry_run",
+		.kind = ML_PARAM_BOOL,
+		.offset = offsetof(struct import_params, dry_run),
+		.title = "Only look",
+		.help = "Says what would happen and changes nothing.",
+		.preset = "false"},
+	{0},
+};
+
+static int base64_digit(char c)
+{
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	const char *at = c ? strchr(digits, c) : NULL;
+	return at ? (int)(at - digits) : -1;
+}
+
+/* In place. Line breaks are passed over. */
+static int decode_base64(char *text, size_t *ret_length, struct ml_error *err)
+{
+	size_t used = 0;
+	unsigned bits = 0, count = 0;
+	const char *p = text;
+	for (; *p && *p != '='; p++) {
+		if (*p == '\n' || *p == '\r')
+			continue;
+		const int digit = base64_digit(*p);
+		if (digit < 0)
+			return ml_error_set_pointer(err, -EINVAL, "/base64",
+				"byte %zu is no base64 digit", (size_t)(p - text));
+		bits = (bits << 6 | (unsigned)digit) & 0xFFFFFF;
+		if (++count % 4 != 1)
+			text[used++] = (char)(bits >> (6 - 2 * ((count - 1) % 4)) & 0xFF);
+	}
+	if (count % 4 == 1)
+		return ml_error_set_pointer(
+			err, -EINVAL, "/base64", "the base64 is cut off in the middle");
+	*ret_length = used;
+	return 0;
+}
+
+static void run_import(struct ml_job *job, void *params)
+{
+	const struct import_params *p = params;
+	struct ml_error err = ML_ERROR_NONE;
+	struct meter_import done;
+	size_t length = p->csv ? strlen(p->csv) : 0;
+	int result = 0;
+	if ((p->csv != NULL) == (p->base64 != NULL))
+		result = ml_error_set(&err, -EINVAL, "expected either `csv` or `base64`");
+	if (result == 0 && p->base64)
+		result = decode_base64(p->base64, &length, &err);
+	if (result == 0)
+		result = meter_list_import(list_of(job), p->csv ? p->csv : p->base64, length,
+			p->partial, p->dry_run, wall(job), ml_job_result(job), &done, &err);
+	if (result < 0)
+		ml_job_fail(job, &err);
+	else
+		ml_job_succeed(job);
+}
+
+struct export_params {
+	int delimiter;
+};
+
+static const struct ml_choice delimiter_choices[] = {
+	{"comma", ',', NULL},
+	{"semicolon", ';', NULL},
+	{NULL, 0, NULL},
+};
+
+static const struct ml_param export_params[] = {
+	{.name = "delimiter",
+		.kind = ML_PARAM_CHOICE,
+		.offset = offsetof(struct export_params, delimiter),
+		.title = "Delimiter",
+		.help = "What stands between fields; spreadsheets of countries with a decimal "
+			"comma "
+			"want the semicolon.",
+		.preset = "\"semicolon\"",
+		.choices = delimiter_choices},
+	{0},
+};
+
+static void run_export(struct ml_job *job, void *params)
+{
+	const struct export_params *p = params;
+	struct ml_buffer out = {0};
+	const struct meter_snapshot *snapshot = meter_list_snapshot(list_of(job));
+	meter_list_export(snapshot, (char)p->delimiter, &out);
+	if (out.failed) {
+		struct ml_error err = ML_ERROR_NONE;
+		ml_error_set(&err, -ENOMEM, "out of memory");
+		ml_job_fail(job, &err);
+	} else {
+		struct ml_json_writer *w = ml_job_result(job);
+		ml_json_begin_object(w);
+		ml_json_key(w, "meters");
+		ml_json_unsigned(w, snapshot->point_count);
+		ml_json_key(w, "csv");
+		ml_json_string_n(w, out.data, out.length);
+		ml_json_end_object(w);
+		ml_job_succeed(job);
+	}
+	meter_snapshot_release(snapshot);
+	ml_buffer_free(&out);
+}
+
+const struct ml_command meter_list_commands[] = {
+	{.name = "meter.list",
+		.title = "List meters",
+		.help = "The points of the meter list in their order, each with the device that is "
+			"there and those that were. The result holds `meters` and how many there "
+			"are in `total`.",
+		.role = ML_ROLE_READ,
+		.params = list_params,
+		.params_size = sizeof(struct list_params),
+		.run = run_list},
+	{.name = "meter.add",
+		.title = "Add a meter",
+		.help = "Adds a point at the end of the meter list. Its identity is filled in when "
+			"it is read for the first time. The result is the point.",
+		.role = ML_ROLE_CONFIGURE,
+		.params = add_params,
+		.params_size = sizeof(struct point_params),
+		.run = run_add},
+	{.name = "meter.change",
+		.title = "Change a meter",
+		.help = "Changes what is given of a point's settings. The result is the point.",
+		.role = ML_ROLE_CONFIGURE,
+		.params = change_params,
+		.params_size = sizeof(struct point_params),
+		.run = run_change},
+	{.name = "meter.remove",
+		.title = "Remove a meter",
+		.help = "Takes a point out of the meter list. Its readings stay in the store.",
+		.role = ML_ROLE_CONFIGURE,
+		.params = remove_params,
+		.params_size = sizeof(struct remove_params),
+		.run = run_remove},
+	{.name = "meter.import",
+		.title = "Import a meter list",
+		.help = "Takes a CSV file into the meter list. The result tells for each row its "
+			"line and whether it was added, changed, unchanged or refused and why; "
+			"`applied` is false where nothing was changed because a row was refused.",
+		.role = ML_ROLE_CONFIGURE,
+		.params = import_params,
+		.params_size = sizeof(struct import_params),
+		.run = run_import},
+	{.name = "meter.export",
+		.title = "Export the meter list",
+		.help = "The meter list as a CSV file that `meter.import` and spreadsheets take: "
+			"the result holds its text in `csv`.",
+		.role = ML_ROLE_READ,
+		.params = export_params,
+		.params_size = sizeof(struct export_params),
+		.run = run_export},
+	{0},
+};

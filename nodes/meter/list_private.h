@@ -1,0 +1,92 @@
+/* The meter list's own parts: what list.c, list_snapshot.c, list_file.c and list_commands.c share.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef METER_LIST_PRIVATE_H
+#define METER_LIST_PRIVATE_H
+
+#include <sqlite3.h>
+
+#include <meterloom/command.h>
+#include <meterloom/database.h>
+#include <meterloom/event.h>
+#include <meterloom/family.h>
+
+#include "meter/list.h"
+
+enum {
+	METER_DEVICES_MAX = 64, /* kept of one point; the oldest goes */
+	METER_FOUND_MAX = 8,    /* candidates that an answer names */
+};
+
+extern const struct ml_migration meter_list_migrations[];
+extern const struct ml_event_class meter_list_events[];
+extern const struct ml_command meter_list_commands[];
+extern const struct ml_service_class meter_list_service;
+
+/* ---- list.c; the control lane ---- */
+
+/* Takes over `db`, also where it fails. The engine may be NULL: then no event is raised. */
+int meter_list_open(
+	sqlite3 *db, struct ml_engine *engine, struct meter_list **ret_list, struct ml_error *err);
+void meter_list_close(struct meter_list *list); /* accepts NULL */
+
+/* What follows belongs together: meter_list_begin(), then any of the three, then meter_list_end(),
+ * which writes it all or, with `keep` false or after an error, none of it. */
+int meter_list_begin(struct meter_list *list, struct ml_error *err);
+int meter_list_insert(struct meter_list *list, const struct meter_settings *settings, ml_time time,
+	uint32_t *ret_key, struct ml_error *err);
+int meter_list_update(struct meter_list *list, uint32_t key, const struct meter_settings *settings,
+	struct ml_error *err);
+int meter_list_end(struct meter_list *list, bool keep, struct ml_error *err);
+
+/* Writes down all contacts that were told and not yet looked at. */
+void meter_list_take_contacts(struct meter_list *list);
+
+/* ---- list_snapshot.c ---- */
+
+/* Reads the whole list. The caller owns one reference. */
+int meter_snapshot_load(sqlite3 *db, uint64_t revision, const struct meter_snapshot **ret_snapshot,
+	struct ml_error *err);
+const struct meter_snapshot *meter_snapshot_retain(const struct meter_snapshot *snapshot);
+
+/* ---- list_settings.c; pure ---- */
+
+/* Whether the settings make sense by themselves. */
+int meter_settings_check(const struct meter_settings *settings, struct ml_error *err);
+
+/* Whether two points answer to the same: bus and address. */
+bool meter_settings_same_address(const struct meter_settings *a, const struct meter_settings *b);
+bool meter_settings_equal(const struct meter_settings *a, const struct meter_settings *b);
+
+enum { METER_ADDRESS_WORDS_MAX = 96 };
+/* "primary address 5 on bus \"cellar\"", with a NUL. */
+void meter_settings_address(
+	const struct meter_settings *settings, char out[METER_ADDRESS_WORDS_MAX]);
+
+bool meter_mode_parse(const char *text, uint8_t *mode);
+bool meter_multi_parse(const char *text, uint8_t *multi);
+const char *meter_multi_name(unsigned multi);
+/* 300 to 38400, the rates a bus may have. */
+bool meter_baud_valid(int64_t baud);
+int meter_text_set(
+	char *field, size_t size, const char *what, const char *text, struct ml_error *err);
+
+/* ---- list_file.c ---- */
+
+struct meter_import {
+	unsigned added, changed, unchanged, refused;
+	bool applied;
+};
+
+/* Takes a CSV into the list: all rows or, where one is refused, none, unless `partial`. Writes one
+ * JSON object: {"applied", "added", ..., "rows": [{"line", "result", "text", "point"}]}. An error:
+ * the file as a whole cannot be read or written down, and nothing is changed. */
+int meter_list_import(struct meter_list *list, const char *text, size_t length, bool partial,
+	bool dry_run, ml_time time, struct ml_json_writer *w, struct meter_import *result,
+	struct ml_error *err);
+
+/* The list as CSV: UTF-8 with a byte order mark and CRLF, which spreadsheets take as it is. */
+void meter_list_export(
+	const struct meter_snapshot *snapshot, char delimiter, struct ml_buffer *out);
+
+#endif
