@@ -3,8 +3,11 @@
  */
 #include <meterloom/family.h>
 
+#include "cron/family.h"
+
 extern const struct ml_family *const ml_families[];
 
 const struct ml_family *const ml_families[] = {
+	&cron_family,
 	NULL,
 };

@@ -5,6 +5,8 @@
 
 #include <stddef.h>
 
+#include <meterloom/zone.h>
+
 #include "command/registry.h"
 #include "command/settings_private.h"
 
@@ -15,6 +17,14 @@ const struct ml_command *const ml_builtin_commands[] = {
 	ml_log_commands,
 	NULL,
 };
+
+static int check_zone(const json_t *value, struct ml_error *err)
+{
+	struct ml_zone *zone = NULL;
+	const int r = ml_zone_load(json_string_value(value), NULL, &zone, err);
+	ml_zone_free(zone);
+	return r;
+}
 
 const struct ml_setting ml_builtin_settings[] = {
 	{
@@ -47,6 +57,18 @@ const struct ml_setting ml_builtin_settings[] = {
 				"address.",
 			.max = 512,
 			.flags = ML_PARAM_NULLABLE},
+		.scope = ML_SETTING_SHARED,
+	},
+	{
+		.param = {.name = "gateway.time_zone",
+			.kind = ML_PARAM_STRING,
+			.title = "Time zone",
+			.help = "The zone in whose time schedules run and reports tell the time, "
+				"such "
+				"as Europe/Paris.",
+			.preset = "\"UTC\"",
+			.max = ML_ZONE_NAME_MAX - 1,
+			.check = check_zone},
 		.scope = ML_SETTING_SHARED,
 	},
 	{{0}, 0},
