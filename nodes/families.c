@@ -4,10 +4,12 @@
 #include <meterloom/family.h>
 
 #include "cron/family.h"
+#include "decode/family.h"
 
 extern const struct ml_family *const ml_families[];
 
 const struct ml_family *const ml_families[] = {
 	&cron_family,
+	&decode_family,
 	NULL,
 };

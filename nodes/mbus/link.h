@@ -10,15 +10,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "mbus/frame.h"
+
 enum {
 	MBUS_ACK = 0xE5,
 	MBUS_SHORT_LENGTH = 5,
 	MBUS_LONG_MAX = 261, /* 68 L L 68, 255 bytes, checksum, 16 */
 	MBUS_SELECT_LENGTH = 17,
 
-	MBUS_ADDRESS_SELECTED = 253, /* the meter that a selection chose */
-	MBUS_ADDRESS_TEST = 254,     /* all meters answer */
-	MBUS_ADDRESS_ALL = 255,      /* all meters obey, none answers */
+	MBUS_ADDRESS_ALL = MBUS_ADDRESS_BROADCAST,
 
 	MBUS_C_PRIMARY = 0x40, /* set in what a master sends */
 	MBUS_C_FCB = 0x20,

@@ -33,6 +33,7 @@
 	X(PRESSURE, "pressure") \
 	X(DATE, "date") \
 	X(DATE_TIME, "date-time") \
+	X(TIME, "time") \
 	X(HCA, "hca") /* units of a heat cost allocator */ \
 	X(AVERAGING_DURATION, "averaging-duration") \
 	X(ACTUALITY_DURATION, "actuality-duration") \
@@ -109,6 +110,11 @@
 	X(TEMPERATURE_LIMIT, "temperature-limit") \
 	X(CUMULATIVE_POWER_MAXIMUM, "cumulative-maximum-power") \
 	X(RATING_FACTOR, "hca-rating-factor") \
+	X(THERMAL_RATING, "hca-thermal-output-rating") \
+	X(THERMAL_COUPLING, "hca-thermal-coupling-factor") \
+	X(LOW_TEMPERATURE_RATING, "hca-low-temperature-rating-factor") \
+	X(DISPLAY_SCALING, "hca-display-output-scaling-factor") \
+	X(ALARM, "alarm") /* an alarm telegram's bits */ \
 	/* What a VIFE of 40h to 6Fh makes of a value; `of` then names the base. */ \
 	X(LOWER_LIMIT, "lower-limit") \
 	X(UPPER_LIMIT, "upper-limit") \
@@ -132,8 +138,7 @@
 	X(FIRST_END, "first-end") \
 	X(LAST_BEGIN, "last-begin") \
 	X(LAST_END, "last-end") \
-	X(START_OF, "start") \
-	X(RECORD_ERROR, "record-error") /* VIFE 00h-1Fh: the meter says why it has no value */
+	X(START_OF, "start")
 
 enum meter_quantity {
 #define X(name, text) METER_Q_##name,
@@ -200,10 +205,6 @@ enum meter_unit {
 	X(MONTH, "/month") \
 	X(YEAR, "/year") \
 	X(REVOLUTION, "/rev") \
-	X(INPUT_PULSE_0, "/input-pulse-0") \
-	X(INPUT_PULSE_1, "/input-pulse-1") \
-	X(OUTPUT_PULSE_0, "/output-pulse-0") \
-	X(OUTPUT_PULSE_1, "/output-pulse-1") \
 	X(M3, "/m³") \
 	X(KG, "/kg") \
 	X(K, "/K") \
@@ -242,7 +243,7 @@ enum meter_per {
 	X(DURING_UPPER_EXCEED, "during-upper-limit-exceed") \
 	X(LEAKAGE, "leakage") \
 	X(OVERFLOW, "overflow") \
-	X(OFFSET, "offset") /* an additive correction that the value does not hold yet */ \
+	X(OFFSET, "offset") /* the value holds an additive correction */ \
 	X(FUTURE, "future") \
 	X(MANUFACTURER, "manufacturer-vife") \
 	X(RESERVED, "reserved-vife") \
@@ -262,7 +263,19 @@ enum meter_per {
 	X(TYPE_C, "data-type-c") \
 	X(TYPE_D, "data-type-d") \
 	X(TO_METER, "towards-meter") \
-	X(FROM_METER, "from-meter")
+	X(FROM_METER, "from-meter") \
+	X(INPUT_PULSE_0, "per-input-pulse-0") \
+	X(INPUT_PULSE_1, "per-input-pulse-1") \
+	X(OUTPUT_PULSE_0, "per-output-pulse-0") \
+	X(OUTPUT_PULSE_1, "per-output-pulse-1") \
+	X(ACTION, "object-action") /* what a master asks for; the VIFE says which */ \
+	/* Why the meter has no value. */ \
+	X(BAD_REQUEST, "error-in-request") /* DIF or VIF it does not know; the VIFE says which */ \
+	X(NO_DATA, "error-no-data") \
+	X(DATA_OVERFLOW, "error-data-overflow") \
+	X(DATA_UNDERFLOW, "error-data-underflow") \
+	X(DATA_ERROR, "error-data") \
+	X(PREMATURE_END, "error-premature-end")
 
 enum meter_modifier {
 #define X(name, text) METER_M_##name,

@@ -8,8 +8,9 @@
  *     struct meter_record[n]   offsets into the bytes, no pointers
  *     error text               error_length bytes, no NUL
  *
- * Nothing in it is a pointer, so memcpy() of `size` bytes makes an equal reading, which may be the
- * payload of a message. It is memory of this process alone: what is stored is the telegram.
+ * Nothing in it is a pointer, so a copy (meter_reading_copy) of `size` bytes is an equal reading,
+ * which may be the payload of a message. It is memory of this process alone: what is stored is the
+ * telegram.
  *
  * Thread-safety: a finished reading is read by any number of threads; building belongs to one.
  */
@@ -63,7 +64,9 @@ struct meter_time {
 enum {                                /* flags of struct meter_record */
 	METER_RECORD_REVERSED = 1,    /* METER_TEXT in ISO 8859-1, last character first */
 	METER_RECORD_UNIT_LAST = 2,   /* plain text VIF: the text stands after the VIFEs */
-	METER_RECORD_FILTER_MADE = 4, /* no telegram part: a filter made it; names are in the VIF */
+	METER_RECORD_FILTER_MADE = 4, /* no part of the telegram: VIF is name NUL unit in UTF-8 */
+	METER_RECORD_UTF8 = 8,        /* METER_TEXT is UTF-8 */
+	METER_RECORD_MSB_FIRST = 16,  /* the telegram sends high bytes first (CI 76h) */
 };
 
 /* The VIF bytes (with VIFEs and plain text) follow the DIF bytes, the data follows them, except
@@ -108,7 +111,9 @@ enum {                          /* flags of struct meter_reading */
 	METER_HAS_IDENTITY = 1, /* `meter` is known */
 	METER_HAS_STATUS = 2,   /* access and status came with the telegram */
 	METER_MORE_FOLLOWS = 4, /* the meter has more telegrams of this readout (DIF 1Fh) */
-	METER_NOT_READ = 8,     /* a readout that failed: there may be no telegram; the error says why */
+	METER_NOT_READ = 8,     /* a readout that failed: the error says why; maybe no telegram */
+	METER_HAS_ADDRESS = 16, /* `address` is known */
+	METER_HAS_MAKER = 32,   /* `meter` has manufacturer and version too */
 };
 
 #define METER_TIME_UNKNOWN INT64_MIN
@@ -131,14 +136,15 @@ struct meter_reading {
 	uint8_t encryption_mode;
 	uint8_t encryption; /* enum meter_encryption */
 	uint8_t ci;
-	uint32_t point; /* key in the meter list (list.h) of whom was asked; 0: not known */
+	uint8_t address; /* primary address, of the wired bus */
+	uint32_t point;  /* key in the meter list (list.h) of whom was asked; 0: not known */
 };
 
 enum {
-	METER_BYTES_MAX = 4096,  /* telegram and what filters add */
+	METER_BYTES_MAX = 16384, /* telegram and what filters add */
 	METER_RECORDS_MAX = 512, /* of one reading */
 	METER_ERROR_TEXT_MAX = 240,
-	/* A block of this size holds any telegram of a wired or wireless bus. */
+	/* A block of this size holds any telegram of 255 bytes, with some room for filters. */
 	METER_READING_MAX = 10240,
 };
 
@@ -225,8 +231,8 @@ size_t meter_record_unit(const struct meter_reading *reading, const struct meter
 size_t meter_record_text(const struct meter_reading *reading, const struct meter_record *record,
 	char out[METER_VALUE_TEXT_MAX]);
 
-/* A date or time of a record (kind METER_DATE, METER_DATE_TIME or METER_TIME), with a NUL. What
- * stands for every year, month or day is left out as in ISO 8601: --12-31, ---01, T--:15. */
+/* A date or time of a record (kind METER_DATE, METER_DATE_TIME or METER_TIME), with a NUL. A star
+ * stands for every year, month, day or hour: *-12-31, *-*-01, 2026-01-31T*:15. */
 size_t meter_time_text(const struct meter_record *record, char out[METER_TIME_TEXT_MAX]);
 
 const char *meter_function_name(unsigned function);     /* "instantaneous" ... */
@@ -256,7 +262,18 @@ int meter_reading_init(
 	void *block, size_t size, const uint8_t *telegram, size_t length, struct ml_error *err);
 
 /* Adds a record that is all zero. NULL: there is no room, or an error was set before. */
-struct meter_record *meter_reading_add(struct meter_reading *reading);
+static inline struct meter_record *meter_reading_add(struct meter_reading *reading)
+{
+	if (reading->error_length || reading->record_count == METER_RECORDS_MAX ||
+		reading->capacity - reading->size < sizeof(struct meter_record))
+		return NULL;
+	struct meter_record *record =
+		(struct meter_record *)(void *)((uint8_t *)reading + reading->size);
+	*record = (struct meter_record){0};
+	reading->size += (uint32_t)sizeof *record;
+	reading->record_count++;
+	return record;
+}
 
 /* Takes back the last record. */
 void meter_reading_drop(struct meter_reading *reading);
@@ -268,8 +285,8 @@ void meter_reading_set_error(struct meter_reading *reading, int32_t at, const ch
 /* Sets the record's ordinal by the records before it. Call it when its other members are set. */
 void meter_reading_number(struct meter_reading *reading, struct meter_record *record);
 
-/* Copies a reading into a block with room for `extra` more bytes and records; removes the error's
- * room. For filters that change what they got. -ENOSPC: the block is too small. */
+/* Copies a reading into a block of `size` bytes: as large as the reading for a message, larger to
+ * change it there. -ENOSPC: the block is too small. */
 int meter_reading_copy(
 	void *block, size_t size, const struct meter_reading *reading, struct ml_error *err);
 

@@ -1,0 +1,18 @@
+/* The family "decode": telegrams to readings.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "decode/family.h"
+
+#include "decode/tool_decode.h"
+
+static const struct ml_tool tools[] = {
+	{"decode", "[OPTIONS] [HEX [KEY]]...", "decode telegrams", decode_tool_main},
+	{0},
+};
+
+const struct ml_family decode_family = {
+	.abi = ML_FAMILY_ABI,
+	.size = sizeof(struct ml_family),
+	.name = "decode",
+	.tools = tools,
+};
