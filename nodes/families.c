@@ -5,10 +5,12 @@
 
 #include "cron/family.h"
 #include "decode/family.h"
+#include "meter/family.h"
 
 extern const struct ml_family *const ml_families[];
 
 const struct ml_family *const ml_families[] = {
+	&meter_family,
 	&cron_family,
 	&decode_family,
 	NULL,

@@ -76,7 +76,7 @@ struct meter_list {
 
 struct meter_list *meter_list(struct ml_engine *engine)
 {
-	return ml_service(engine, meter_list_service.name);
+	return ml_service(engine, meter_list_services[0].name);
 }
 
 const struct meter_snapshot *meter_list_snapshot(struct meter_list *list)
@@ -508,8 +508,7 @@ static void service_stop(void *service)
 	meter_list_close(service);
 }
 
-const struct ml_service_class meter_list_service = {
-	.name = "meter-list",
-	.start = service_start,
-	.stop = service_stop,
+const struct ml_service_class meter_list_services[] = {
+	{.name = "meter-list", .start = service_start, .stop = service_stop},
+	{0},
 };

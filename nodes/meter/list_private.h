@@ -21,7 +21,7 @@ enum {
 extern const struct ml_migration meter_list_migrations[];
 extern const struct ml_event_class meter_list_events[];
 extern const struct ml_command meter_list_commands[];
-extern const struct ml_service_class meter_list_service;
+extern const struct ml_service_class meter_list_services[];
 
 /* ---- list.c; the control lane ---- */
 
