@@ -25,18 +25,18 @@ static void write_reading(struct ml_json_writer *w)
 	ml_json_string(w, "2026-01-31T14:15:00.000Z");
 	ml_json_key(w, "trace");
 	ml_json_unsigned(w, 81723);
-	ml_json_key(w, "status");
+	ML_JSON_KEY(w, "status");
 	ml_json_begin_array(w);
 	ml_json_end_array(w);
 	ml_json_key(w, "records");
 	ml_json_begin_array(w);
 	for (int i = 0; i < 2; i++) {
 		ml_json_begin_object(w);
-		ml_json_key(w, "value");
+		ML_JSON_KEY(w, "value");
 		ml_json_decimal(w, (struct ml_decimal){-1230, -2});
 		ml_json_key(w, "ok");
 		ml_json_bool(w, i == 0);
-		ml_json_key(w, "none");
+		ML_JSON_KEY(w, "none");
 		ml_json_null(w);
 		ml_json_key(w, "raw");
 		ml_json_hex(w, "\x04\xAF", 2);
