@@ -111,8 +111,9 @@ static bool join_lines(struct ml_json_writer *w, size_t start)
 	if (start >= out->length || (out->data[start] != '{' && out->data[start] != '['))
 		return false; /* the buffer was cleared in between */
 	char joined[4 * ML_JSON_COLUMNS + 8];
-	size_t length = 0, columns = column_of(out, start) + 1; /* the closing bracket */
-	for (size_t at = start; at < out->length;) {
+	size_t length = 1, columns = column_of(out, start) + 2; /* both brackets */
+	joined[0] = out->data[start];
+	for (size_t at = start + 1; at < out->length;) {
 		if (columns > ML_JSON_COLUMNS || length + 2 > sizeof joined)
 			return false;
 		char c = out->data[at++];
