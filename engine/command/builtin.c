@@ -15,6 +15,7 @@ const struct ml_command *const ml_builtin_commands[] = {
 	ml_setting_commands,
 	ml_event_commands,
 	ml_log_commands,
+	ml_graph_commands,
 	NULL,
 };
 

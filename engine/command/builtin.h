@@ -10,5 +10,6 @@ extern const struct ml_command ml_job_commands[];     /* job.*, command.list */
 extern const struct ml_command ml_setting_commands[]; /* setting.*, secret.* */
 extern const struct ml_command ml_event_commands[];   /* event.* */
 extern const struct ml_command ml_log_commands[];     /* log.* */
+extern const struct ml_command ml_graph_commands[];   /* graph.*, revision.* */
 
 #endif

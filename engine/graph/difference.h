@@ -63,4 +63,9 @@ void ml_difference_free_values(struct ml_difference_item *item);
  *  "graph": [{"pointer": "/name", "from": ..., "to": ...}]} */
 void ml_difference_to_json(const struct ml_difference *difference, struct ml_json_writer *w);
 
+/* Makes and writes it; after an error nothing is written. */
+int ml_difference_write(const struct ml_family *const *families, const char *from,
+	size_t from_length, const char *to, size_t to_length, struct ml_json_writer *w,
+	struct ml_error *err);
+
 #endif

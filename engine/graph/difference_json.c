@@ -112,3 +112,16 @@ void ml_difference_to_json(const struct ml_difference *difference, struct ml_jso
 	write_values(&difference->graph, w);
 	ml_json_end_object(w);
 }
+
+int ml_difference_write(const struct ml_family *const *families, const char *from,
+	size_t from_length, const char *to, size_t to_length, struct ml_json_writer *w,
+	struct ml_error *err)
+{
+	struct ml_difference difference;
+	const int result =
+		ml_difference_make(families, from, from_length, to, to_length, &difference, err);
+	if (result == 0)
+		ml_difference_to_json(&difference, w);
+	ml_difference_free(&difference);
+	return result;
+}

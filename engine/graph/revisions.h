@@ -1,7 +1,8 @@
 /* Revisions: every graph that was applied, with author, time, remark and difference.
  * SPDX-License-Identifier: Apache-2.0
  *
- * Kept in meterloom.db. All of it on the control lane.
+ * Kept in meterloom.db. A revision is written down before its graph is applied and confirmed after:
+ * one that a crash left unconfirmed is not run at the next start. All of it on the control lane.
  */
 #ifndef ML_GRAPH_REVISIONS_H
 #define ML_GRAPH_REVISIONS_H
@@ -21,40 +22,57 @@ struct ml_revisions;
 extern const struct ml_migration ml_graph_migrations[];
 
 enum {
-	ML_REVISIONS_KEPT = 1000, /* older ones are deleted */
-	ML_REVISION_AUTHOR_MAX = 64,
+	/* Older ones are deleted beyond these, but for the one that runs. */
+	ML_REVISIONS_KEPT = 1000,
+	ML_REVISIONS_BYTES = 64 << 20,
+
+	ML_REVISION_AUTHOR_MAX = 64, /* bytes; longer ones are cut */
 	ML_REVISION_REMARK_MAX = 1000,
 };
 
 struct ml_revision {
 	int64_t number; /* from 1 */
 	ml_time time;   /* wall */
-	const char *author, *remark;
-	const char *graph; /* the JSON text as it was given, NUL-terminated */
+	char *author, *remark;
+	char *graph; /* the JSON text as it was given */
 	size_t length;
-	const char
-		*difference; /* to the one before it, JSON as ml_difference_to_json() writes it */
+	char *difference; /* to the one before it, as ml_difference_to_json() writes it */
 };
 
 int ml_revisions_new(
 	struct ml_engine *engine, struct ml_revisions **ret_revisions, struct ml_error *err);
 void ml_revisions_free(struct ml_revisions *revisions); /* accepts NULL */
 
-/* The number of the newest; 0: there is none. */
-int64_t ml_revisions_newest(const struct ml_revisions *revisions);
+/* The one whose graph runs; 0: none. */
+int64_t ml_revisions_running(const struct ml_revisions *revisions);
+void ml_revisions_set_running(struct ml_revisions *revisions, int64_t number);
 
-/* Calls `got` with a revision (valid during the call). -ENOENT: there is none of that number. */
-int ml_revisions_get(struct ml_revisions *revisions, int64_t number,
-	void (*got)(void *user, const struct ml_revision *revision), void *user,
+/* The newest confirmed one before `before` (0: of all) by `author` (NULL: by anyone); 0: none. */
+int64_t ml_revisions_newest(struct ml_revisions *revisions, int64_t before, const char *author);
+
+/* -ENOENT: there is none of that number. */
+int ml_revisions_get(struct ml_revisions *revisions, int64_t number, struct ml_revision *revision,
 	struct ml_error *err);
+void ml_revision_free(struct ml_revision *revision);
 
-/* The newest of those before `before` (0: of all); the graph's text is left out (NULL). */
-int ml_revisions_list(struct ml_revisions *revisions, int64_t before, size_t limit,
-	void (*got)(void *user, const struct ml_revision *revision), void *user,
-	struct ml_error *err);
+/* Writes one object, or a list of the newest before `before` (0: of all) without their graphs:
+ * {"revision": 3, "time": "…", "author": "…", "remark": "…", "running": true, "difference": {…},
+ * "graph": {…}} */
+void ml_revision_to_json(const struct ml_revisions *revisions, const struct ml_revision *revision,
+	struct ml_json_writer *w);
+int ml_revisions_to_json(struct ml_revisions *revisions, int64_t before, size_t limit,
+	struct ml_json_writer *w, struct ml_error *err);
 
-/* Keeps a graph as the newest revision. Time, number and difference are filled in. */
+/* What lies between two revisions; from 0: the empty graph. */
+int ml_revisions_difference(struct ml_revisions *revisions, int64_t from, int64_t to,
+	struct ml_json_writer *w, struct ml_error *err);
+
+/* Writes a graph down as the newest revision; its difference is to the one that runs. */
 int ml_revisions_add(struct ml_revisions *revisions, const char *author, const char *remark,
 	const char *graph, size_t length, int64_t *ret_number, struct ml_error *err);
+/* Its graph runs now: it counts, and old ones are deleted. */
+int ml_revisions_confirm(struct ml_revisions *revisions, int64_t number, struct ml_error *err);
+/* Its graph could not be applied: it was never there. */
+void ml_revisions_drop(struct ml_revisions *revisions, int64_t number);
 
 #endif

@@ -12,6 +12,7 @@
 #include "command/feeds.h"
 #include "command/registry.h"
 #include "command/settings.h"
+#include "graph/revisions.h"
 #include "run/builtin.h"
 #include "run/database.h"
 #include "run/lane.h"
@@ -212,6 +213,8 @@ static int make_parts(
 	atomic_store(&engine->next_trace, (epoch << TRACE_BITS) + 1);
 	r = ml_settings_new(engine, engine->families, options->device_key, &engine->settings, err);
 	if (!r)
+		r = ml_revisions_new(engine, &engine->revisions, err);
+	if (!r)
 		r = ml_events_new(engine, engine->families, &engine->events, err);
 	if (!r)
 		r = ml_feeds_new(engine, taps_changed, engine, &engine->feeds, err);
@@ -274,6 +277,7 @@ void ml_engine_free(struct ml_engine *engine)
 	ml_feeds_free(engine->feeds);
 	ml_events_free(engine->events);
 	ml_settings_free(engine->settings);
+	ml_revisions_free(engine->revisions);
 	ml_databases_stop(engine);
 	ml_runtime_free(engine->runtime);
 	pthread_mutex_destroy(&engine->lanes_lock);
