@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "meter/reading.h"
+#include "meter/record_json.h"
 
 static void write_string(struct ml_json_writer *w, const char *key, const char *text)
 {
@@ -72,7 +73,12 @@ static void write_record(struct ml_json_writer *w, const struct meter_reading *r
 	const struct meter_record *record)
 {
 	const uint8_t *bytes = meter_reading_bytes(reading);
-	size_t length;
+	char simple[METER_RECORD_JSON_MAX];
+	size_t length = w->pretty ? 0 : meter_record_json(reading, record, simple);
+	if (length) {
+		ml_json_raw(w, simple, length);
+		return;
+	}
 	const char *name = meter_record_name(reading, record, &length);
 	ml_json_begin_object(w);
 	ml_json_key(w, "quantity");

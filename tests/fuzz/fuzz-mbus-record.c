@@ -10,13 +10,30 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* Compact JSON is written another way than pretty one: both say the same. */
+static void check_json(const struct meter_reading *reading)
+{
+	static struct ml_buffer texts[2];
+	static struct ml_buffer formatted[2];
+	for (int i = 0; i < 2; i++) {
+		struct ml_json_writer w;
+		ml_buffer_clear(&texts[i]);
+		ml_buffer_clear(&formatted[i]);
+		ml_json_writer_init(&w, &texts[i]);
+		w.pretty = i == 1;
+		meter_reading_to_json(reading, &w);
+		if (texts[i].failed ||
+			ml_json_format(texts[i].data, texts[i].length, &formatted[i], NULL) != 0)
+			abort();
+	}
+	if (formatted[0].length != formatted[1].length ||
+		memcmp(formatted[0].data, formatted[1].data, formatted[0].length) != 0)
+		abort();
+}
+
 static void use(const struct meter_reading *reading)
 {
-	static struct ml_buffer out;
-	struct ml_json_writer w;
-	ml_buffer_clear(&out);
-	ml_json_writer_init(&w, &out);
-	meter_reading_to_json(reading, &w);
+	check_json(reading);
 	for (size_t i = 0; i < reading->record_count; i++) {
 		const struct meter_record *record = meter_reading_record(reading, i);
 		char text[METER_VALUE_TEXT_MAX];
