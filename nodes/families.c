@@ -5,6 +5,7 @@
 
 #include "cron/family.h"
 #include "decode/family.h"
+#include "lua/family.h"
 #include "meter/family.h"
 
 extern const struct ml_family *const ml_families[];
@@ -13,5 +14,6 @@ const struct ml_family *const ml_families[] = {
 	&meter_family,
 	&cron_family,
 	&decode_family,
+	&lua_family,
 	NULL,
 };
