@@ -119,13 +119,16 @@ static int parse_hex(
 	return 0;
 }
 
-/* A wireless telegram begins with its length and a control field. */
-static bool is_wireless(const uint8_t *bytes, size_t length)
+/* A wireless telegram begins with its length and a control field. Where its block checks are still
+ * in it, it is longer than it says. */
+static bool is_wireless(const uint8_t *bytes, size_t length, bool application)
 {
-	return length > 10 && bytes[0] >= 10 && bytes[0] < length &&
-	       ((bytes[1] & 0x0F) == 0x04 || (bytes[1] & 0x0F) == 0x06 ||
-		       (bytes[1] & 0x0F) == 0x07 || (bytes[1] & 0x0F) == 0x08) &&
-	       bytes[1] & 0x40;
+	if (length <= 10 || bytes[0] < 10 || !(bytes[1] & 0x40))
+		return false;
+	const unsigned function = bytes[1] & 0x0F;
+	if (function != 4 && function != 6 && function != 7 && function != 8)
+		return false;
+	return application ? bytes[0] + 1u == length : bytes[0] < length;
 }
 
 static int decode(
@@ -135,7 +138,8 @@ static int decode(
 	const bool application = length && bytes[0] >= 0x69 && bytes[0] <= 0x7B;
 	if (length == 0)
 		return ml_error_set_at(err, -EINVAL, 0, "there are no bytes");
-	if (bytes[0] != 0x68 && bytes[0] != 0x10 && bytes[0] != 0xE5 && is_wireless(bytes, length))
+	if (bytes[0] != 0x68 && bytes[0] != 0x10 && bytes[0] != 0xE5 &&
+		is_wireless(bytes, length, application))
 		return ml_error_set_at(err, -ENOTSUP, 0,
 			"this looks like a wireless telegram; only wired ones can be decoded yet");
 	if (!application)

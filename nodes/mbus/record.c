@@ -15,6 +15,7 @@ struct shape {
 	uint8_t data_field; /* low four bits of the DIF */
 	uint8_t coding;     /* enum mbus_coding */
 	uint8_t factor;     /* enum mbus_factor */
+	uint8_t vifes;      /* how many were read; the code after FBh or FDh counts as one */
 	bool no_value;      /* a VIFE says why there is none */
 	bool has_offset;
 	int8_t offset_exponent;
@@ -138,11 +139,10 @@ static void use_vife(struct decoder *d, const struct mbus_vife *vife)
 /* Reads VIFEs from d->at on; there is at least one. */
 static bool read_vifes(struct decoder *d, bool manufacturer)
 {
-	const size_t begin = d->at;
 	bool extension = false;
 	uint8_t byte;
 	do {
-		if (d->at - begin == VIFES_MAX)
+		if (d->shape.vifes++ == VIFES_MAX)
 			return fail(d, d->record->offset, "more than 10 VIFEs");
 		if (d->at == d->end)
 			return fail(d, d->record->offset, "the telegram ends within its VIFEs");
@@ -217,6 +217,7 @@ static bool read_extension(struct decoder *d, uint8_t table)
 	if (d->at == d->end)
 		return fail(d, d->record->offset, ends);
 	uint8_t byte = d->bytes[d->at++];
+	d->shape.vifes = 1;
 	const struct mbus_vif *vif = &reserved;
 	if (table == 0xFB) {
 		vif = &mbus_vif_fb[byte & 0x7F];
@@ -224,6 +225,7 @@ static bool read_extension(struct decoder *d, uint8_t table)
 		if (d->at == d->end)
 			return fail(d, d->record->offset, ends);
 		byte = d->bytes[d->at++];
+		d->shape.vifes = 2;
 		vif = &mbus_vif_fd_fd[byte & 0x7F];
 	} else if (table == 0xFD) {
 		vif = &mbus_vif_fd[byte & 0x7F];

@@ -34,6 +34,8 @@ static void test_good(void **state)
 	assert_true(line("78011305 000102030405060708090A0B0C0D0E0F", NULL, DECODE_JSON));
 	assert_true(line("78011305", "000102030405060708090a0b0c0d0e0f", DECODE_JSON));
 	assert_true(line("e5", NULL, DECODE_JSON));
+	/* An access number that could be a control field makes no wireless telegram of it. */
+	assert_true(line("7A44000000 0413D2040000 0413D2040000 0413D2040000", NULL, DECODE_JSON));
 	assert_true(line("78011305", NULL, DECODE_PRETTY));
 	assert_non_null(strstr(out.data, "\n  \"records\": [\n"));
 }

@@ -270,6 +270,7 @@ static void test_bad_data(void **state)
 		{"78 011305 04FD", 1, 4, "record 2: the telegram ends within its VIF"},
 		{"78 8180808080808080808080801305", 0, 1, "record 1: more than 10 DIFEs"},
 		{"78 0193A0A0A0A0A0A0A0A0A0A02005", 0, 1, "record 1: more than 10 VIFEs"},
+		{"78 01FDC8A0A0A0A0A0A0A0A0A0A02005", 0, 1, "record 1: more than 10 VIFEs"},
 		{"78 0D1305", 0, 4, "record 1 at byte 1: its data takes 5 bytes, 0 are left"},
 		{"78 0D13F7", 0, 3,
 			"record 1: its variable length begins with a reserved code (F7h to FFh)"},
