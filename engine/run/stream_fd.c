@@ -154,9 +154,9 @@ static void later(struct ml_timer *timer)
 
 static void lost(struct stream_fd *s, int code)
 {
-	if (code == 0)
+	if (code == 0 && !s->device)
 		stream_fd_fail(s, -EPIPE, "%s was closed by the other side", s->name);
-	else if (code == -EIO || code == -ENXIO || code == -ENODEV)
+	else if (code == 0 || code == -EIO || code == -ENXIO || code == -ENODEV)
 		stream_fd_fail(
 			s, -ENODEV, "%s was lost: it was unplugged or switched off", s->name);
 	else

@@ -26,6 +26,7 @@ struct stream_fd {
 	uv_poll_t poll;
 	struct ml_timer later; /* what must not be told from within a call */
 	int fd;                /* -1: none */
+	bool device;           /* a tty: an end of its bytes means that it is gone */
 	bool polling;          /* `poll` is a live handle */
 	bool opened, told_opened;
 	bool draining;         /* written since `drained` was last told */

@@ -265,6 +265,7 @@ static int serial_open(struct ml_engine *engine, struct ml_lane *lane, const cha
 	s->idle = serial_idle;
 	s->flush = serial_flush;
 	s->leave = serial_leave;
+	s->device = true;
 	serial->line = *line;
 	struct ml_error why = ML_ERROR_NONE;
 	if (open_device(rest, line, &s->fd, &why) < 0)
