@@ -6,14 +6,18 @@
 #include "cron/family.h"
 #include "decode/family.h"
 #include "lua/family.h"
+#include "mbus/family.h"
 #include "meter/family.h"
+#include "sim/family.h"
 
 extern const struct ml_family *const ml_families[];
 
 const struct ml_family *const ml_families[] = {
 	&meter_family,
 	&cron_family,
+	&mbus_family,
 	&decode_family,
 	&lua_family,
+	&sim_family,
 	NULL,
 };

@@ -1,4 +1,4 @@
-/* Frames of EN 13757-2: built, and found among noise.
+/* Frames of EN 13757-2 found among noise, and what answers say.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "mbus/link.h"
@@ -8,7 +8,8 @@
 enum {
 	START_SHORT = 0x10,
 	START_LONG = 0x68,
-	STOP = 0x16,
+	ACK = 0xE5,
+	SHORT_LENGTH = 5,
 	LONG_HEAD = 4,
 
 	AT_CI = 6,
@@ -30,68 +31,31 @@ enum {
 	VIF_TEXT = 0x7C,
 };
 
-static uint8_t sum(const uint8_t *bytes, size_t length)
-{
-	unsigned total = 0;
-	for (size_t i = 0; i < length; i++)
-		total += bytes[i];
-	return (uint8_t)(total & 0xFF);
-}
-
-size_t mbus_link_short(uint8_t out[MBUS_SHORT_LENGTH], uint8_t control, uint8_t address)
-{
-	out[0] = START_SHORT;
-	out[1] = control;
-	out[2] = address;
-	out[3] = sum(out + 1, 2);
-	out[4] = STOP;
-	return MBUS_SHORT_LENGTH;
-}
-
-size_t mbus_link_long(uint8_t *out, const uint8_t *body, size_t length)
-{
-	out[0] = out[3] = START_LONG;
-	out[1] = out[2] = (uint8_t)length;
-	memmove(out + LONG_HEAD, body, length);
-	out[LONG_HEAD + length] = sum(out + LONG_HEAD, length);
-	out[LONG_HEAD + length + 1] = STOP;
-	return LONG_HEAD + length + 2;
-}
-
-size_t mbus_link_select(uint8_t out[MBUS_SELECT_LENGTH], const uint8_t address[8])
-{
-	uint8_t body[11] = {MBUS_C_SND_UD, MBUS_ADDRESS_SELECTED, MBUS_CI_SELECT};
-	memcpy(body + 3, address, 8);
-	return mbus_link_long(out, body, sizeof body);
-}
-
 /* ---- Finding ---- */
 
 /* What stands at the beginning of `bytes`; *length is that of the whole frame where it is known. */
 static enum mbus_scan look(const uint8_t *bytes, size_t have, size_t *length)
 {
+	struct mbus_frame frame;
 	*length = 1;
-	if (bytes[0] == START_SHORT) {
-		*length = MBUS_SHORT_LENGTH;
-		if (have < MBUS_SHORT_LENGTH)
-			return MBUS_SCAN_PARTIAL;
-		return bytes[4] == STOP && bytes[3] == sum(bytes + 1, 2) ? MBUS_SCAN_SHORT
-									 : MBUS_SCAN_DAMAGED;
+	if (bytes[0] != START_SHORT && bytes[0] != START_LONG)
+		return MBUS_SCAN_NONE;
+	const enum mbus_check check = mbus_frame_check(bytes, have, &frame, NULL);
+	if (bytes[0] == START_SHORT)
+		*length = SHORT_LENGTH;
+	else if (have >= LONG_HEAD)
+		*length = LONG_HEAD + (size_t)bytes[1] + 2;
+	switch (check) {
+	case MBUS_CHECK_OK:
+		return frame.kind == MBUS_FRAME_SHORT ? MBUS_SCAN_SHORT : MBUS_SCAN_LONG;
+	case MBUS_CHECK_MORE:
+		return MBUS_SCAN_PARTIAL;
+	case MBUS_CHECK_CHECKSUM:
+	case MBUS_CHECK_STOP:
+		return MBUS_SCAN_DAMAGED;
+	default:
+		return MBUS_SCAN_NONE;
 	}
-	if (bytes[0] != START_LONG)
-		return MBUS_SCAN_NONE;
-	if ((have > 1 && bytes[1] < 3) || (have > 2 && bytes[2] != bytes[1]) ||
-		(have > 3 && bytes[3] != START_LONG))
-		return MBUS_SCAN_NONE;
-	if (have < LONG_HEAD)
-		return MBUS_SCAN_PARTIAL;
-	const size_t body = bytes[1];
-	*length = LONG_HEAD + body + 2;
-	if (have < *length)
-		return MBUS_SCAN_PARTIAL;
-	const bool good =
-		bytes[*length - 1] == STOP && bytes[*length - 2] == sum(bytes + LONG_HEAD, body);
-	return good ? MBUS_SCAN_LONG : MBUS_SCAN_DAMAGED;
 }
 
 enum mbus_scan mbus_link_scan(
@@ -102,7 +66,7 @@ enum mbus_scan mbus_link_scan(
 	for (size_t i = 0; i < length; i++) {
 		size_t size = 1;
 		enum mbus_scan here = look(bytes + i, length - i, &size);
-		if (ack && bytes[i] == MBUS_ACK)
+		if (ack && bytes[i] == ACK)
 			here = MBUS_SCAN_ACK;
 		if (here == MBUS_SCAN_PARTIAL && complete)
 			here = MBUS_SCAN_NONE;
@@ -121,7 +85,7 @@ enum mbus_scan mbus_link_scan(
 		}
 		/* What a frame that is still coming holds is not looked at: its bytes are its own.
 		 */
-		if (here == MBUS_SCAN_PARTIAL && size > MBUS_SHORT_LENGTH)
+		if (here == MBUS_SCAN_PARTIAL && size > SHORT_LENGTH)
 			break;
 	}
 	return best;
@@ -184,8 +148,7 @@ static size_t variable_length(uint8_t lvar)
 	return lvar == 0xF5 ? 48 : lvar == 0xF6 ? 64 : 0;
 }
 
-/* Skips the record at `at`; returns the place after it, `end` where it does not end before. */
-static size_t skip_record(const uint8_t *bytes, size_t at, size_t end)
+size_t mbus_link_next_record(const uint8_t *bytes, size_t at, size_t end)
 {
 	static const uint8_t lengths[16] = {0, 1, 2, 3, 4, 4, 6, 8, 0, 1, 2, 3, 4, 0, 6, 0};
 	const uint8_t dif = bytes[at];
@@ -231,7 +194,7 @@ bool mbus_link_more_follows(const uint8_t *frame, size_t length)
 		else if ((dif & 0x0F) == DATA_SPECIAL)
 			return dif == DIF_MORE_FOLLOWS;
 		else
-			at = skip_record(frame, at, end);
+			at = mbus_link_next_record(frame, at, end);
 	}
 	return false;
 }

@@ -12,36 +12,6 @@
 
 #include "mbus/frame.h"
 
-enum {
-	MBUS_ACK = 0xE5,
-	MBUS_SHORT_LENGTH = 5,
-	MBUS_LONG_MAX = 261, /* 68 L L 68, 255 bytes, checksum, 16 */
-	MBUS_SELECT_LENGTH = 17,
-
-	MBUS_ADDRESS_ALL = MBUS_ADDRESS_BROADCAST,
-
-	MBUS_C_PRIMARY = 0x40, /* set in what a master sends */
-	MBUS_C_FCB = 0x20,
-	MBUS_C_FCV = 0x10,
-	MBUS_C_SND_NKE = 0x40,
-	MBUS_C_SND_UD = 0x53,
-	MBUS_C_REQ_UD2 = 0x5B,
-	MBUS_C_RSP_UD = 0x08, /* under the mask 0F */
-
-	MBUS_CI_SELECT = 0x52,
-};
-
-/* Builds a short frame; returns its length, 5. */
-size_t mbus_link_short(uint8_t out[MBUS_SHORT_LENGTH], uint8_t control, uint8_t address);
-
-/* Builds a long frame around C, A, CI and data (`length` bytes in all, 3 to 255); `out` has length
- * + 6 bytes. Returns the length. */
-size_t mbus_link_long(uint8_t *out, const uint8_t *body, size_t length);
-
-/* Builds the selection of a secondary address (eight bytes, as in a telegram's header); returns 17.
- */
-size_t mbus_link_select(uint8_t out[MBUS_SELECT_LENGTH], const uint8_t address[8]);
-
 enum mbus_scan {
 	MBUS_SCAN_NONE,    /* nothing that could be or become a frame; noise, or nothing at all */
 	MBUS_SCAN_PARTIAL, /* the beginning of a frame */
@@ -72,5 +42,8 @@ bool mbus_link_matches(const uint8_t identity[8], bool whole, const uint8_t addr
 
 /* Whether a response says that more telegrams follow (DIF 1Fh after the last record). */
 bool mbus_link_more_follows(const uint8_t *frame, size_t length);
+
+/* The place after the record whose DIF is at `at`; `end` where it does not end before. */
+size_t mbus_link_next_record(const uint8_t *bytes, size_t at, size_t end);
 
 #endif

@@ -11,6 +11,9 @@ enum {
 	SLAVE_BITS = 330,
 	GAP_BITS = 33,
 	BAUD_MIN = 300,
+
+	ACK = 0xE5,
+	FROM_MASTER = 0x40, /* in the control field */
 };
 
 #define SLAVE_TIME (50 * ML_MSEC)
@@ -82,7 +85,7 @@ static void go(struct mbus_master *m, enum mbus_master_phase phase, ml_time rest
 	m->phase = phase;
 	m->rest_until = later_of(m->rest_until, now + rest);
 	m->quiet_by = m->rest_until + m->request.timing.collision +
-		      mbus_line_time(m->request.baud, MBUS_LONG_MAX);
+		      mbus_line_time(m->request.baud, MBUS_FRAME_MAX);
 	m->state = MBUS_RESTING;
 	m->when = m->rest_until;
 }
@@ -249,12 +252,12 @@ static void heard(struct mbus_master *m, enum mbus_scan kind, const uint8_t *fra
 		return;
 	}
 	const uint8_t control = kind == MBUS_SCAN_LONG ? frame[4] : frame[1];
-	if (control & MBUS_C_PRIMARY) {
+	if (control & FROM_MASTER) {
 		m->tally.echoes++;
 		return;
 	}
 	const bool answer = m->phase == MBUS_REQUEST && kind == MBUS_SCAN_LONG &&
-			    (control & 0x0F) == MBUS_C_RSP_UD;
+			    (control & 0x0F) == MBUS_RSP_UD;
 	if (answer && is_repeated(m, frame, length)) {
 		m->repeated = true;
 	} else if (answer && is_from_asked(m, frame, length)) {
@@ -278,7 +281,7 @@ static void conclude(struct mbus_master *m, enum mbus_scan left, ml_time now)
 		result = disturbed ? METER_FRAME_COLLISION : METER_FRAME_TIMEOUT;
 	else if (left == MBUS_SCAN_DAMAGED)
 		result = METER_FRAME_CHECKSUM;
-	else if (m->in_length == 1 && m->in[0] == MBUS_ACK)
+	else if (m->in_length == 1 && m->in[0] == ACK)
 		result = METER_FRAME_REFUSED;
 	else if (disturbed)
 		result = METER_FRAME_MALFORMED;
@@ -304,7 +307,7 @@ static void examine(struct mbus_master *m, bool complete, ml_time now)
 			m->in, m->in_length, complete, m->phase != MBUS_REQUEST, &found);
 		if (kind < MBUS_SCAN_ACK)
 			break;
-		uint8_t frame[MBUS_LONG_MAX];
+		uint8_t frame[MBUS_FRAME_MAX];
 		memcpy(frame, m->in + found.begin, found.length);
 		m->tally.noise += found.begin;
 		const size_t used = found.begin + found.length;
@@ -380,14 +383,13 @@ static void build(struct mbus_master *m)
 	switch (m->phase) {
 	case MBUS_RESET:
 	case MBUS_DESELECT:
-		m->out_length = mbus_link_short(m->out, MBUS_C_SND_NKE, address);
+		m->out_length = mbus_build_snd_nke(m->out, address);
 		break;
 	case MBUS_SELECT:
-		m->out_length = mbus_link_select(m->out, r->address);
+		m->out_length = mbus_build_select(m->out, r->address, NULL);
 		break;
 	case MBUS_REQUEST:
-		m->out_length = mbus_link_short(m->out,
-			(uint8_t)(MBUS_C_REQ_UD2 | (r->peer.fcb ? MBUS_C_FCB : 0)), address);
+		m->out_length = mbus_build_req_ud2(m->out, address, r->peer.fcb);
 		break;
 	}
 }

@@ -134,13 +134,13 @@ struct mbus_master {
 	enum meter_frame_result result;    /* of the attempts so far */
 	enum meter_frame_result cancelled; /* METER_FRAME_OK: not */
 	enum mbus_step_kind telling;
-	uint8_t out[MBUS_SELECT_LENGTH];
+	uint8_t out[MBUS_FRAME_MAX];
 	size_t out_length;
 	uint8_t in[MBUS_MASTER_BUFFER];
 	size_t in_length;
-	uint8_t answer[MBUS_LONG_MAX]; /* the telegram, or what a failure shows */
+	uint8_t answer[MBUS_FRAME_MAX]; /* the telegram, or what a failure shows */
 	size_t answer_length;
-	uint8_t before[MBUS_LONG_MAX]; /* the telegram before, to know a repetition */
+	uint8_t before[MBUS_FRAME_MAX]; /* the telegram before, to know a repetition */
 	size_t before_length;
 };
 

@@ -22,7 +22,7 @@ static void require(bool holds)
 static void look_at(const struct mbus_step *step)
 {
 	struct mbus_found found;
-	require(step->length <= MBUS_LONG_MAX);
+	require(step->length <= MBUS_FRAME_MAX);
 	switch (step->kind) {
 	case MBUS_STEP_SEND:
 		require(mbus_link_scan(step->bytes, step->length, true, false, &found) >=

@@ -94,16 +94,14 @@ static void expect_bytes(struct line *l, const uint8_t *bytes, size_t length)
 
 static void expect_short(struct line *l, uint8_t control, uint8_t address)
 {
-	uint8_t frame[MBUS_SHORT_LENGTH];
-	mbus_link_short(frame, control, address);
-	expect_bytes(l, frame, sizeof frame);
+	uint8_t frame[MBUS_FRAME_MAX];
+	expect_bytes(l, frame, mbus_build_short(frame, control, address));
 }
 
 static void expect_select(struct line *l)
 {
-	uint8_t frame[MBUS_SELECT_LENGTH];
-	mbus_link_select(frame, l->request.address);
-	expect_bytes(l, frame, sizeof frame);
+	uint8_t frame[MBUS_FRAME_MAX];
+	expect_bytes(l, frame, mbus_build_select(frame, l->request.address, NULL));
 }
 
 static void ack(struct line *l)
@@ -112,7 +110,7 @@ static void ack(struct line *l)
 }
 
 struct telegram {
-	uint8_t bytes[MBUS_LONG_MAX];
+	uint8_t bytes[MBUS_FRAME_MAX];
 	size_t length;
 };
 
@@ -122,7 +120,8 @@ static struct telegram make(uint8_t address, uint8_t value, bool more)
 	uint8_t body[] = {0x08, address, 0x72, 0x78, 0x56, 0x34, 0x12, 0x24, 0x40, 0x01, 0x07,
 		value, 0x00, 0x00, 0x00, 0x04, 0x13, value, 0x00, 0x00, 0x00, 0x1F};
 	struct telegram t;
-	t.length = mbus_link_long(t.bytes, body, sizeof body - (more ? 0 : 1));
+	t.length = mbus_build_long(
+		t.bytes, body[0], body[1], body[2], body + 3, sizeof body - 3 - (more ? 0 : 1));
 	return t;
 }
 

@@ -1,0 +1,44 @@
+/* The family "mbus": wired meters.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "mbus/family.h"
+
+static const struct ml_node_class *const classes[] = {
+	&mbus_source_class,
+	NULL,
+};
+
+static const struct ml_event_class events[] = {
+	{
+		.code = "readout-failed",
+		.severity = ML_LOG_WARNING,
+		.text = "Meter {meter} could not be read: {reason}",
+		.advice =
+			"Look at the wiring, the address and the baud rate of this meter. A meter "
+			"that answers its own tool but not the gateway may share its address with "
+			"another.",
+	},
+	{
+		.code = "bus-lost",
+		.severity = ML_LOG_ERROR,
+		.text = "The bus at {interface} is lost: {reason}",
+		.advice =
+			"Look at the adapter, its cable and its supply. The gateway tries again by "
+			"itself.",
+	},
+	{
+		.code = "bus-back",
+		.severity = ML_LOG_INFO,
+		.text = "The bus at {interface} is back",
+		.advice = "Nothing needs to be done.",
+	},
+	{0},
+};
+
+const struct ml_family mbus_family = {
+	.abi = ML_FAMILY_ABI,
+	.size = sizeof(struct ml_family),
+	.name = "mbus",
+	.node_classes = classes,
+	.events = events,
+};

@@ -1,0 +1,174 @@
+/* mbus-source: its line, opened, lost, and opened again with growing waits.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <meterloom/event.h>
+
+#include "mbus/source.h"
+
+#define RETRY_FIRST ML_SEC
+#define RETRY_MAX ML_MINUTE
+
+static void open_line(struct mbus_source *s);
+
+static void lost(struct mbus_source *s, const struct ml_error *err)
+{
+	ml_stream_close(s->stream);
+	s->stream = NULL;
+	s->line_state = MBUS_LINE_LOST;
+	(void)snprintf(s->why_lost, sizeof s->why_lost, "%s", err->text);
+	mbus_line_show(s);
+	if (!s->told_lost) {
+		s->told_lost = true;
+		ml_event_raise(ml_node_engine(s->node), "bus-lost", ml_node_id(s->node),
+			"interface", s->interface, "reason", s->why_lost, NULL);
+	}
+	ml_timer_start(&s->retry, ml_node_now(s->node) + s->retry_wait);
+	s->retry_wait = s->retry_wait * 2 < RETRY_MAX ? s->retry_wait * 2 : RETRY_MAX;
+	mbus_round_lost(s);
+}
+
+static void on_opened(void *user)
+{
+	struct mbus_source *s = user;
+	s->line_state = MBUS_LINE_OPEN;
+	mbus_line_show(s);
+	if (s->told_lost) {
+		s->told_lost = false;
+		ml_event_raise(ml_node_engine(s->node), "bus-back", ml_node_id(s->node),
+			"interface", s->interface, NULL);
+	}
+	mbus_round_go_on(s);
+}
+
+static void on_received(void *user, const uint8_t *bytes, size_t length)
+{
+	struct mbus_source *s = user;
+	/* Whoever answers shows that the line works: after a loss it is tried quickly again. */
+	s->retry_wait = RETRY_FIRST;
+	mbus_master_received(&s->master, bytes, length, ml_node_now(s->node));
+	mbus_round_go_on(s);
+}
+
+static void on_drained(void *user)
+{
+	struct mbus_source *s = user;
+	mbus_master_sent(&s->master, ml_node_now(s->node));
+	mbus_round_go_on(s);
+}
+
+static void on_failed(void *user, const struct ml_error *err)
+{
+	lost(user, err);
+}
+
+static const struct ml_stream_events events = {
+	.opened = on_opened,
+	.received = on_received,
+	.drained = on_drained,
+	.failed = on_failed,
+};
+
+static void open_line(struct mbus_source *s)
+{
+	struct ml_error err = ML_ERROR_NONE;
+	s->line_state = MBUS_LINE_OPENING;
+	s->line = (struct ml_line){
+		.baud = (unsigned)s->baud,
+		.parity = (enum ml_parity)s->parity,
+		.data_bits = 8,
+		.stop_bits = 1,
+	};
+	if (ml_stream_open(ml_node_engine(s->node), ml_node_lane(s->node), s->interface, &s->line,
+		    &events, s, &s->stream, &err) < 0)
+		lost(s, &err);
+}
+
+static void retry(struct ml_timer *timer)
+{
+	struct mbus_source *s = timer->user;
+	if (!s->claimed) {
+		mbus_line_start(s);
+		return;
+	}
+	if (s->line_state == MBUS_LINE_LOST)
+		open_line(s);
+}
+
+/* Also called again when an interface that another instance held is free. */
+void mbus_line_start(struct mbus_source *s)
+{
+	if (s->claimed)
+		return;
+	if (s->retry_wait == 0)
+		s->retry_wait = RETRY_FIRST;
+	ml_timer_init(&s->retry, ml_node_lane(s->node), retry, s);
+	if (ml_resource_claim(s->node, s->interface) < 0) {
+		ml_node_state(s->node, ML_STATE_WAITING, "%s is still held by another node",
+			s->interface);
+		return;
+	}
+	s->claimed = true;
+	open_line(s);
+}
+
+void mbus_line_stop(struct mbus_source *s)
+{
+	ml_timer_stop(&s->retry);
+	ml_stream_close(s->stream);
+	s->stream = NULL;
+	s->line_state = MBUS_LINE_CLOSED;
+}
+
+void mbus_line_hurry(struct mbus_source *s)
+{
+	if (s->line_state != MBUS_LINE_LOST)
+		return;
+	ml_timer_stop(&s->retry);
+	open_line(s);
+}
+
+bool mbus_line_send(struct mbus_source *s, const uint8_t *bytes, size_t length)
+{
+	return s->line_state == MBUS_LINE_OPEN && ml_stream_write(s->stream, bytes, length) == 0;
+}
+
+/* A converter behind TCP has a rate of its own that cannot be set from here. */
+void mbus_line_set_baud(struct mbus_source *s, unsigned baud)
+{
+	if (s->line.baud == baud || s->line_state != MBUS_LINE_OPEN)
+		return;
+	s->line.baud = baud;
+	const int result = ml_stream_set_line(s->stream, &s->line);
+	if (result < 0 && result != -ENOTSUP)
+		ml_node_log(
+			s->node, ML_LOG_WARNING, "%s does not take %u baud", s->interface, baud);
+}
+
+void mbus_line_show(struct mbus_source *s)
+{
+	if (s->line_state == MBUS_LINE_LOST) {
+		ml_node_state(s->node, ML_STATE_WAITING, "%s", s->why_lost);
+		return;
+	}
+	if (!s->list) {
+		ml_node_state(s->node, ML_STATE_FAULT, "this gateway keeps no meter list");
+		return;
+	}
+	const struct meter_snapshot *snapshot = meter_list_snapshot(s->list);
+	const size_t count = mbus_round_points(s, snapshot);
+	meter_snapshot_release(snapshot);
+	ml_node_gauge(s->node, MBUS_METERS, (int64_t)count);
+	if (s->line_state != MBUS_LINE_OPEN)
+		ml_node_state(s->node, ML_STATE_WAITING, "opening %s", s->interface);
+	else if (count == 0)
+		ml_node_state(s->node, ML_STATE_WAITING,
+			"the meter list has no active meter on %s%s%s: add or import some",
+			s->bus[0] ? "the bus \"" : "the default bus", s->bus,
+			s->bus[0] ? "\"" : "");
+	else
+		ml_node_state(s->node, ML_STATE_RUNNING, "%zu meters", count);
+}

@@ -1,0 +1,13 @@
+/* The family "sim": virtual meters and a head-end.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "sim/family.h"
+
+#include "sim/stream.h"
+
+const struct ml_family sim_family = {
+	.abi = ML_FAMILY_ABI,
+	.size = sizeof(struct ml_family),
+	.name = "sim",
+	.streams = sim_stream_schemes,
+};

@@ -1,0 +1,50 @@
+/* A virtual meter: the slave's side of EN 13757-2, with a real telegram as its answer.
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * Pure: no clock, no I/O, no allocation. The same seed, number and time give the same bytes.
+ */
+#ifndef SIM_METER_H
+#define SIM_METER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <meterloom/clock.h>
+
+#include "mbus/frame.h"
+#include "meter/identity.h"
+#include "sim/model.h"
+
+struct sim_meter {
+	const struct sim_model *model;
+	uint64_t seed; /* of this meter */
+	struct meter_identity identity;
+	uint8_t secondary[8]; /* as on the bus */
+	bool fixed;           /* the old fixed structure: only its number is an address */
+	uint8_t primary;      /* 0: not configured */
+	uint8_t delay;        /* between a request and its answer, in bit times: 11 to 66 */
+	/* what the protocol changes */
+	uint8_t access;
+	bool selected;
+	bool fcb_known, fcb;
+	unsigned telegram; /* that was sent last */
+	ml_time time;      /* of the values that were sent last, to repeat them */
+};
+
+/* Makes meter `index` (from 0) of a bus. */
+void sim_meter_init(struct sim_meter *meter, uint64_t seed, unsigned index);
+
+/* What the meter answers to a master's frame at the wall time `wall`: the length of what was put
+ * into out (MBUS_FRAME_MAX bytes), 0 where it is silent. */
+size_t sim_meter_answer(
+	struct sim_meter *meter, const struct mbus_frame *frame, ml_time wall, uint8_t *out);
+
+/* Telegram `number` with the values of the wall time. For tests and lists. */
+size_t sim_meter_telegram(
+	const struct sim_meter *meter, unsigned number, ml_time wall, uint8_t *out);
+
+/* A good mixer of 64 bits. */
+uint64_t sim_hash(uint64_t a, uint64_t b);
+
+#endif

@@ -1,0 +1,31 @@
+/* What the two kinds of ports share.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef SIM_PORT_PRIVATE_H
+#define SIM_PORT_PRIVATE_H
+
+#include <stdbool.h>
+
+#include <meterloom/node.h>
+
+#include "sim/port.h"
+
+enum { SIM_ADDRESS_MAX = 160 };
+
+struct sim_port {
+	struct ml_lane *lane;
+	struct sim_line *line; /* owned */
+	struct ml_timer timer;
+	char address[SIM_ADDRESS_MAX];
+	void (*send)(struct sim_port *port, const uint8_t *bytes, size_t length);
+	/* Closes what it holds and calls sim_port_free() in the end. */
+	void (*close)(struct sim_port *port);
+};
+
+/* Fills in a port whose memory was calloc()ed. -ENOMEM. */
+int sim_port_init(struct sim_port *port, struct ml_lane *lane, const struct sim_options *options,
+	struct ml_error *err);
+void sim_port_received(struct sim_port *port, const uint8_t *bytes, size_t length);
+void sim_port_free(struct sim_port *port);
+
+#endif

@@ -1,0 +1,163 @@
+/* Virtual meters on a pseudo-terminal.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <termios.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include <meterloom/engine.h>
+
+#include "sim/port_private.h"
+
+/* Nobody has the terminal open: the system cannot tell when somebody does. */
+#define LOOK_AGAIN (20 * ML_MSEC)
+
+struct pty {
+	struct sim_port base;
+	int fd;
+	uv_poll_t poll;
+	bool polling;
+	struct ml_timer again;
+	char *link; /* owned; NULL: none */
+	char device[64];
+};
+
+static void on_poll(uv_poll_t *handle, int status, int events);
+
+static void hear(struct pty *pty)
+{
+	uint8_t bytes[1024];
+	const ssize_t n = read(pty->fd, bytes, sizeof bytes);
+	if (n > 0) {
+		sim_port_received(&pty->base, bytes, (size_t)n);
+	} else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
+		(void)uv_poll_stop(&pty->poll);
+		ml_timer_start(&pty->again, ml_lane_now(pty->base.lane) + LOOK_AGAIN);
+	}
+}
+
+static void on_poll(uv_poll_t *handle, int status, int events)
+{
+	(void)status;
+	(void)events;
+	hear(handle->data);
+}
+
+static void look_again(struct ml_timer *timer)
+{
+	struct pty *pty = timer->user;
+	(void)uv_poll_start(&pty->poll, UV_READABLE, on_poll);
+	hear(pty);
+}
+
+/* What nobody reads is lost, as on a real line. */
+static void pty_send(struct sim_port *port, const uint8_t *bytes, size_t length)
+{
+	const ssize_t n = write(((struct pty *)port)->fd, bytes, length);
+	(void)n;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+	struct pty *pty = handle->data;
+	free(pty->link);
+	sim_port_free(&pty->base);
+}
+
+static void pty_close(struct sim_port *port)
+{
+	struct pty *pty = (struct pty *)port;
+	char target[sizeof pty->device];
+	ml_timer_stop(&pty->again);
+	if (pty->link) {
+		const ssize_t n = readlink(pty->link, target, sizeof target - 1);
+		if (n > 0 && (size_t)n == strlen(pty->device) &&
+			memcmp(target, pty->device, (size_t)n) == 0)
+			(void)unlink(pty->link);
+	}
+	if (pty->polling)
+		(void)uv_poll_stop(&pty->poll);
+	if (pty->fd >= 0)
+		(void)close(pty->fd);
+	if (pty->polling) {
+		uv_close((uv_handle_t *)&pty->poll, on_closed);
+	} else {
+		free(pty->link);
+		sim_port_free(port);
+	}
+}
+
+static int make_link(const char *device, const char *link, struct ml_error *err)
+{
+	struct stat st;
+	if (lstat(link, &st) == 0) {
+		if (!S_ISLNK(st.st_mode))
+			return ml_error_set(err, -EEXIST,
+				"%s is there and is no symbolic link: choose another name", link);
+		(void)unlink(link);
+	}
+	if (symlink(device, link) < 0)
+		return ml_error_set(
+			err, -errno, "the link %s cannot be made: %s", link, strerror(errno));
+	return 0;
+}
+
+static int open_pair(struct pty *pty, struct ml_error *err)
+{
+	struct termios t;
+	pty->fd = posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+	if (pty->fd < 0 || grantpt(pty->fd) < 0 || unlockpt(pty->fd) < 0 ||
+		ptsname_r(pty->fd, pty->device, sizeof pty->device) != 0)
+		return ml_error_set(
+			err, -errno, "a pseudo-terminal cannot be made: %s", strerror(errno));
+	if (tcgetattr(pty->fd, &t) == 0) {
+		cfmakeraw(&t);
+		(void)tcsetattr(pty->fd, TCSANOW, &t);
+	}
+	return 0;
+}
+
+int sim_port_pty(struct ml_lane *lane, const struct sim_options *options, const char *link,
+	struct sim_port **ret_port, struct ml_error *err)
+{
+	struct pty *pty = calloc(1, sizeof *pty);
+	*ret_port = NULL;
+	if (!pty)
+		return ml_error_set(err, -ENOMEM, "out of memory");
+	pty->fd = -1;
+	pty->base.send = pty_send;
+	pty->base.close = pty_close;
+	ml_timer_init(&pty->again, lane, look_again, pty);
+	int result = sim_port_init(&pty->base, lane, options, err);
+	if (result < 0) {
+		free(pty);
+		return result;
+	}
+	result = open_pair(pty, err);
+	if (result == 0 && link)
+		result = make_link(pty->device, link, err);
+	if (result == 0 && link && !(pty->link = strdup(link)))
+		result = ml_error_set(err, -ENOMEM, "out of memory");
+	if (result == 0) {
+		result = uv_poll_init(ml_lane_loop(lane), &pty->poll, pty->fd);
+		if (result < 0)
+			ml_error_set(err, result, "%s: %s", pty->device, uv_strerror(result));
+	}
+	if (result < 0) {
+		sim_port_close(&pty->base);
+		return result;
+	}
+	pty->polling = true;
+	pty->poll.data = pty;
+	(void)uv_poll_start(&pty->poll, UV_READABLE, on_poll);
+	(void)snprintf(pty->base.address, sizeof pty->base.address, "serial:%s",
+		link ? link : pty->device);
+	*ret_port = &pty->base;
+	return 0;
+}

@@ -1,0 +1,156 @@
+/* Virtual meters within the process, on the engine's own clock: each stream that is opened is a bus
+ * of its own, the same one for the same address. SPDX-License-Identifier: Apache-2.0
+ */
+#include "sim/stream.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+
+#include <meterloom/engine.h>
+#include <meterloom/node.h>
+
+#include "sim/line.h"
+
+struct sim_stream {
+	struct ml_stream head;
+	struct ml_lane *lane;
+	struct sim_line *line; /* owned */
+	struct ml_timer timer;
+	bool opened, draining, closed;
+	bool telling; /* in a callback: closing must wait */
+};
+
+static void free_stream(struct sim_stream *s)
+{
+	sim_line_free(s->line);
+	free(s);
+}
+
+static void plan(struct sim_stream *s)
+{
+	ml_time when = sim_line_when(s->line);
+	if (s->draining && sim_line_drained(s->line) < when)
+		when = sim_line_drained(s->line);
+	if (when == ML_NEVER)
+		ml_timer_stop(&s->timer);
+	else
+		ml_timer_start(&s->timer, when);
+}
+
+static void tell(struct sim_stream *s)
+{
+	const struct ml_clock *clock = ml_engine_clock(ml_lane_engine(s->lane));
+	const ml_time now = ml_lane_now(s->lane);
+	const uint8_t *bytes = NULL;
+	if (!s->opened) {
+		s->opened = true;
+		if (s->head.events->opened)
+			s->head.events->opened(s->head.user);
+		return;
+	}
+	if (s->draining && sim_line_drained(s->line) <= now) {
+		s->draining = false;
+		if (s->head.events->drained)
+			s->head.events->drained(s->head.user);
+	}
+	if (s->closed)
+		return;
+	const size_t length = sim_line_take(s->line, now, ml_clock_wall(clock), &bytes);
+	if (length > 0)
+		s->head.events->received(s->head.user, bytes, length);
+}
+
+static void fire(struct ml_timer *timer)
+{
+	struct sim_stream *s = timer->user;
+	s->telling = true;
+	tell(s);
+	s->telling = false;
+	if (s->closed)
+		free_stream(s);
+	else
+		plan(s);
+}
+
+static int sim_write(struct ml_stream *stream, const uint8_t *bytes, size_t length)
+{
+	struct sim_stream *s = (struct sim_stream *)stream;
+	if (!s->opened)
+		return -ENOTCONN;
+	sim_line_received(s->line, bytes, length, ml_lane_now(s->lane));
+	s->draining = true;
+	plan(s);
+	return 0;
+}
+
+static int sim_set_line(struct ml_stream *stream, const struct ml_line *line)
+{
+	sim_line_set_baud(((struct sim_stream *)stream)->line, line->baud);
+	return 0;
+}
+
+static void sim_discard(struct ml_stream *stream)
+{
+	struct sim_stream *s = (struct sim_stream *)stream;
+	sim_line_discard(s->line);
+	plan(s);
+}
+
+static void sim_close(struct ml_stream *stream)
+{
+	struct sim_stream *s = (struct sim_stream *)stream;
+	s->closed = true;
+	ml_timer_stop(&s->timer);
+	if (!s->telling)
+		free_stream(s);
+}
+
+static const struct ml_stream_ops sim_ops = {
+	.write = sim_write,
+	.set_line = sim_set_line,
+	.discard = sim_discard,
+	.close = sim_close,
+};
+
+static int sim_check(const char *rest, struct ml_error *err)
+{
+	struct sim_options options = SIM_OPTIONS_NONE;
+	return sim_options_parse(rest, &options, err);
+}
+
+static int sim_open(struct ml_engine *engine, struct ml_lane *lane, const char *rest,
+	const struct ml_line *line, const struct ml_stream_events *events, void *user,
+	struct ml_stream **ret_stream, struct ml_error *err)
+{
+	struct sim_options options = SIM_OPTIONS_NONE;
+	(void)engine;
+	options.baud = line->baud;
+	const int result = sim_options_parse(rest, &options, err);
+	if (result < 0)
+		return result;
+	struct sim_stream *s = calloc(1, sizeof *s);
+	if (!s)
+		return ml_error_set(err, -ENOMEM, "out of memory");
+	s->line = sim_line_new(&options);
+	if (!s->line) {
+		free(s);
+		return ml_error_set(err, -ENOMEM, "out of memory");
+	}
+	s->head = (struct ml_stream){.ops = &sim_ops, .events = events, .user = user};
+	s->lane = lane;
+	ml_timer_init(&s->timer, lane, fire, s);
+	ml_timer_start(&s->timer, ml_lane_now(lane));
+	*ret_stream = &s->head;
+	return 0;
+}
+
+const struct ml_stream_scheme sim_stream_schemes[] = {
+	{
+		.name = "sim",
+		.help = "METERS",
+		.check = sim_check,
+		.open = sim_open,
+	},
+	{0},
+};

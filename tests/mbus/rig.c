@@ -1,0 +1,284 @@
+/* An engine with a bus, a meter list and somebody who writes down what comes from it.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "mbus/rig.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "mbus/family.h"
+#include "meter/family.h"
+#include "sim/family.h"
+
+/* ---- Nodes of the test ---- */
+
+struct mark {
+	struct rig *rig;
+};
+
+static struct rig *rig_of(struct ml_node *node)
+{
+	struct mark *mark = ml_service(ml_node_engine(node), "rig");
+	return mark->rig;
+}
+
+static int mark_start(struct ml_engine *engine, void **ret_service, struct ml_error *err)
+{
+	(void)engine;
+	(void)err;
+	*ret_service = calloc(1, sizeof(struct mark));
+	return *ret_service ? 0 : -1;
+}
+
+static const struct ml_service_class services[] = {{"rig", mark_start, free}, {0}};
+
+static void prod_start(struct ml_node *node, void *self)
+{
+	(void)self;
+	rig_of(node)->prod = node;
+}
+
+static const struct ml_port prod_ports[] = {
+	{.name = "out", .direction = ML_OUTPUT, .type = &ml_trigger_type, .help = "out"}, {0}};
+
+static const struct ml_node_class prod_class = {
+	.type = "prod",
+	.version = 1,
+	.title = "prod",
+	.help = "prod",
+	.category = "trigger",
+	.ports = prod_ports,
+	.size = 1,
+	.flags = ML_NODE_SOURCE,
+	.start = prod_start,
+};
+
+static void taker_start(struct ml_node *node, void *self)
+{
+	(void)self;
+	struct rig *rig = rig_of(node);
+	rig->taker = node;
+	if (rig->stuck)
+		ml_node_demand(node, 0, 0);
+}
+
+static void taker_process(struct ml_node *node, void *self, unsigned port,
+	struct ml_message *const *messages, size_t count)
+{
+	(void)self;
+	(void)port;
+	struct rig *rig = rig_of(node);
+	for (size_t i = 0; i < count; i++) {
+		const struct meter_frame *frame = meter_frame(messages[i]);
+		assert_true(rig->frame_count < RIG_FRAMES_MAX);
+		struct rig_frame *out = &rig->frames[rig->frame_count++];
+		out->head.point = frame->point;
+		out->head.round = frame->round;
+		out->head.telegram = frame->telegram;
+		out->head.tries = frame->tries;
+		out->head.length = frame->length;
+		out->head.result = frame->result;
+		out->head.flags = frame->flags;
+		memcpy(out->head.bus, frame->bus, sizeof out->head.bus);
+		memcpy(out->head.interface, frame->interface, sizeof out->head.interface);
+		assert_true(frame->length <= sizeof out->bytes);
+		memcpy(out->bytes, frame->bytes, frame->length);
+		out->time = messages[i]->time;
+		out->trace = messages[i]->trace;
+		if (rig->refuse)
+			ml_fail(node, messages[i], "the test refuses it");
+		else
+			ml_release(node, messages[i]);
+	}
+}
+
+static void taker_round(struct ml_node *node, void *self, const struct ml_round *round)
+{
+	(void)self;
+	struct rig *rig = rig_of(node);
+	assert_true(rig->end_count < RIG_ROUNDS_MAX);
+	if (round->phase == ML_ROUND_BEGIN)
+		rig->begins[rig->begin_count++] = *round;
+	else
+		rig->ends[rig->end_count++] = *round;
+}
+
+static const struct ml_port taker_ports[] = {
+	{.name = "in", .direction = ML_INPUT, .type = &meter_frame_type, .help = "in"}, {0}};
+
+static const struct ml_node_class taker_class = {
+	.type = "taker",
+	.version = 1,
+	.title = "taker",
+	.help = "taker",
+	.category = "store",
+	.ports = taker_ports,
+	.size = 1,
+	.start = taker_start,
+	.process = taker_process,
+	.round = taker_round,
+};
+
+static const struct ml_node_class *const classes[] = {&prod_class, &taker_class, NULL};
+
+static const struct ml_family rig_family = {
+	.abi = ML_FAMILY_ABI,
+	.size = sizeof(struct ml_family),
+	.name = "rig",
+	.node_classes = classes,
+	.services = services,
+};
+
+static const struct ml_family *const families[] = {
+	&meter_family, &mbus_family, &sim_family, &rig_family, NULL};
+
+/* ---- The rig ---- */
+
+struct rig *rig_new(bool simulated)
+{
+	struct rig *rig = calloc(1, sizeof *rig);
+	struct ml_error err = ML_ERROR_NONE;
+	ml_time wall = 0;
+	assert_non_null(rig);
+	assert_true(ml_time_parse("2026-03-01T00:00:00Z", 20, &wall));
+	rig->clock = simulated ? ml_clock_new_simulated(wall) : ml_clock_new_real();
+	rig->log = ml_log_new(rig->clock, 0);
+	const struct ml_engine_options options = {
+		.families = families, .clock = rig->clock, .log = rig->log};
+	if (ml_engine_new(&options, &rig->engine, &err) < 0)
+		fail_msg("%s", err.text);
+	struct mark *mark = ml_service(rig->engine, "rig");
+	mark->rig = rig;
+	rig->list = meter_list(rig->engine);
+	assert_non_null(rig->list);
+	return rig;
+}
+
+void rig_free(struct rig *rig)
+{
+	ml_engine_free(rig->engine);
+	ml_log_free(rig->log);
+	ml_clock_free(rig->clock);
+	free(rig);
+}
+
+void rig_list(struct rig *rig, const struct sim_options *options, size_t count, int mode)
+{
+	struct sim_line *line = sim_line_new(options);
+	assert_non_null(line);
+	for (size_t i = 0; i < count; i++) {
+		const struct sim_meter *meter = sim_line_meter(line, i);
+		struct meter_settings settings = {0};
+		struct ml_error err = ML_ERROR_NONE;
+		const bool primary = mode < 0 ? i % 2 == 0 : mode == METER_MODE_PRIMARY;
+		settings.mode = primary ? METER_MODE_PRIMARY : METER_MODE_SECONDARY;
+		if (primary) {
+			settings.has_primary = true;
+			settings.primary = meter->primary;
+		} else {
+			settings.has_secondary = true;
+			settings.secondary = meter->identity;
+		}
+		(void)snprintf(settings.moid, sizeof settings.moid, "flat %zu", i);
+		if (meter_list_add(
+			    rig->list, &settings, 0, &rig->points[rig->point_count++], &err) < 0)
+			fail_msg("%s", err.text);
+	}
+	sim_line_free(line);
+}
+
+void rig_graph(struct rig *rig, const char *params)
+{
+	struct ml_errors errors = {0};
+	char graph[2000];
+	const int length = snprintf(graph, sizeof graph,
+		"{'meterloom':1,'name':'t','nodes':[{'id':'go','type':'prod'},"
+		"{'id':'bus','type':'mbus-source','params':{%s}},"
+		"{'id':'taker','type':'taker'}],"
+		"'edges':[{'from':'go','to':'bus'},{'from':'bus','to':'taker','capacity':4}]}",
+		params);
+	for (int i = 0; i < length; i++) {
+		if (graph[i] == '\'')
+			graph[i] = '"';
+	}
+	if (ml_engine_apply(rig->engine, graph, (size_t)length, &errors) < 0)
+		fail_msg("%s: %s", errors.items[0].pointer, errors.items[0].text);
+	ml_errors_free(&errors);
+}
+
+static void do_trigger(void *user)
+{
+	struct ml_node *node = user;
+	struct ml_message *message =
+		ml_message_new(node, &ml_trigger_type, sizeof(struct ml_trigger), NULL);
+	assert_non_null(message);
+	const struct ml_trigger trigger = {
+		.kind = "manual", .due = ml_node_wall(node), .next = ML_NEVER};
+	memcpy(message->payload, &trigger, sizeof trigger);
+	ml_emit(node, 0, message);
+}
+
+void rig_trigger(struct rig *rig)
+{
+	assert_int_equal(ml_lane_post(ml_node_lane(rig->prod), do_trigger, rig->prod), 0);
+}
+
+json_t *rig_bus(struct rig *rig)
+{
+	struct ml_buffer buffer = {0};
+	struct ml_json_writer w;
+	ml_json_writer_init(&w, &buffer);
+	ml_engine_metrics(rig->engine, &w);
+	json_t *all = json_loadb(buffer.data, buffer.length, 0, NULL);
+	ml_buffer_free(&buffer);
+	assert_non_null(all);
+	json_t *bus = json_incref(json_object_get(json_object_get(all, "nodes"), "bus"));
+	json_decref(all);
+	assert_non_null(bus);
+	return bus;
+}
+
+void rig_pass(struct rig *rig, ml_time time)
+{
+	ml_engine_simulate(rig->engine, ml_clock_monotonic(rig->clock) + time);
+}
+
+/* ---- Real clock ---- */
+
+struct until {
+	struct rig *rig;
+	bool (*condition)(struct rig *rig, void *user);
+	void *user;
+	struct ml_timer timer;
+	ml_time give_up;
+	bool failed;
+};
+
+static void look(struct ml_timer *timer)
+{
+	struct until *until = timer->user;
+	const ml_time now = ml_clock_monotonic(until->rig->clock);
+	until->failed = now > until->give_up;
+	if (until->failed || until->condition(until->rig, until->user))
+		ml_engine_quit(until->rig->engine);
+	else
+		ml_timer_start(timer, now + 5 * ML_MSEC);
+}
+
+void rig_until(struct rig *rig, bool (*condition)(struct rig *rig, void *user), void *user)
+{
+	const ml_time now = ml_clock_monotonic(rig->clock);
+	struct until until = {
+		.rig = rig, .condition = condition, .user = user, .give_up = now + ML_MINUTE};
+	ml_timer_init(&until.timer, ml_engine_lane(rig->engine, "control"), look, &until);
+	ml_timer_start(&until.timer, now);
+	ml_engine_run(rig->engine);
+	ml_timer_stop(&until.timer);
+	assert_false(until.failed);
+}
