@@ -54,7 +54,8 @@ int main(int argc, char **argv)
 	const struct ml_tool *tool = find(name);
 	if (!tool) {
 		(void)fprintf(stderr,
-			"meterloom: there is no command '%s'; `meterloom --help` lists them\n", name);
+			"meterloom: there is no command '%s'; `meterloom --help` lists them\n",
+			name);
 		return 2;
 	}
 	return tool->run(argc - 1, argv + 1, ml_families);

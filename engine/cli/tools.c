@@ -3,9 +3,15 @@
  */
 #include "cli/tools.h"
 
+#include "cli/tool_check.h"
+#include "cli/tool_nodes.h"
+#include "cli/tool_schema.h"
 #include "cli/tool_version.h"
 
 const struct ml_tool ml_engine_tools[] = {
+	{"check", "[--json] GRAPH.json...", "tell every error of a graph", tool_check},
+	{"nodes", "[TYPE]", "list and explain the types of nodes", tool_nodes},
+	{"schema", "", "print the JSON Schema of a graph", tool_schema},
 	{"version", "", "print the version", tool_version},
 	{0},
 };

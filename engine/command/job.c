@@ -309,7 +309,7 @@ static void end(struct ml_job *job, enum ml_job_state state, struct ml_errors *e
 	if (has_ended(job)) {
 		unlock(job);
 		ml_errors_free(errors);
-		assert(!"a job ends once");
+		assert(false && "a job ends once");
 		return;
 	}
 	if (state != ML_JOB_SUCCEEDED)

@@ -1,0 +1,137 @@
+/* `meterloom nodes`: the types of nodes, and what each is.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "cli/tool_nodes.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <meterloom/nearest.h>
+
+#include "cli/cli.h"
+#include "cli/describe.h"
+#include "graph/graph.h"
+
+static const char usage[] =
+	"Usage: meterloom nodes [TYPE]\n"
+	"       meterloom nodes --markdown\n"
+	"\n"
+	"Lists the types of nodes; with a type, explains it.\n"
+	"\n"
+	"  --markdown  the reference of nodes, messages, commands, settings and events\n";
+
+enum { WIDTH = 80 };
+
+static void print_line(void *user, const struct ml_node_class *class)
+{
+	(void)user;
+	(void)printf("  %-20s %s\n", class->type, class->title);
+}
+
+static void list(const struct ml_family *const *families)
+{
+	for (const struct describe_category *c = describe_categories; c->name; c++) {
+		(void)printf("%s\n", c->title);
+		describe_classes(families, c->name, print_line, NULL);
+	}
+	describe_classes(families, NULL, print_line, NULL);
+	(void)puts("\n`meterloom nodes TYPE` explains one.");
+}
+
+/* Words, broken to lines that begin with `indent` spaces. */
+static void print_text(const char *text, int indent)
+{
+	int column = WIDTH;
+	while (text && *text) {
+		const int length = (int)strcspn(text, " \n");
+		if (length > 0) {
+			const bool fits = column + 1 + length <= WIDTH;
+			if (!fits)
+				(void)printf("%s%*s", column == WIDTH ? "" : "\n", indent, "");
+			(void)printf("%s%.*s", fits ? " " : "", length, text);
+			column = (fits ? column + 1 : indent) + length;
+		}
+		text += length;
+		text += *text != '\0';
+	}
+	(void)putchar('\n');
+}
+
+static void print_params(const struct ml_param *params, int indent)
+{
+	char kind[DESCRIBE_MAX], preset[DESCRIBE_MAX];
+	for (; params && params->name; params++) {
+		(void)printf("%*s%s: %s; default: %s\n", indent, "", params->name,
+			describe_kind(params, kind), describe_default(params, preset));
+		print_text(params->help ? params->help : params->title, indent + 4);
+	}
+}
+
+static void explain(const struct ml_node_class *class)
+{
+	(void)printf("%s: %s (version %u)\n\n", class->type, class->title, class->version);
+	print_text(class->help, 0);
+	(void)puts("\nPorts");
+	for (const struct ml_port *p = class->ports; p->name; p++) {
+		(void)printf("  %s: %s%s, %s\n", p->name, p->direction == ML_INPUT ? "in" : "out",
+			p->required ? " (must be wired)" : "", p->type->name);
+		if (p->help)
+			print_text(p->help, 6);
+	}
+	if (class->params && class->params->name)
+		(void)puts("\nParameters");
+	print_params(class->params, 2);
+	if (class->actions && class->actions->name)
+		(void)puts("\nActions");
+	for (const struct ml_action *a = class->actions; a && a->name; a++) {
+		(void)printf("  %s: %s\n", a->name, a->title);
+		print_text(a->help, 6);
+		print_params(a->params, 6);
+	}
+}
+
+static int explain_type(const struct ml_family *const *families, const char *type)
+{
+	const struct ml_node_class *const class = ml_node_class_find(families, type);
+	if (class) {
+		explain(class);
+		return 0;
+	}
+	struct ml_nearest near;
+	ml_nearest_begin(&near, type);
+	for (; *families; families++) {
+		const struct ml_node_class *const *c = (*families)->node_classes;
+		for (; c && *c; c++)
+			ml_nearest_try(&near, (*c)->type);
+	}
+	const char *const name = ml_nearest_name(&near);
+	(void)fprintf(stderr, "meterloom nodes: there is no node type '%s'%s%s%s\n", type,
+		name ? "; did you mean '" : "; `meterloom nodes` lists those that there are",
+		name ? name : "", name ? "'?" : "");
+	return 1;
+}
+
+static int print_markdown(const struct ml_family *const *families)
+{
+	struct ml_buffer buffer = {0};
+	reference_write(families, &buffer);
+	return cli_print_buffer(&buffer, "nodes");
+}
+
+int tool_nodes(int argc, char **argv, const struct ml_family *const *families)
+{
+	if (argc == 1) {
+		list(families);
+		return 0;
+	}
+	if (argc == 2 && strcmp(argv[1], "--help") == 0) {
+		(void)fputs(usage, stdout);
+		return 0;
+	}
+	if (argc == 2 && strcmp(argv[1], "--markdown") == 0)
+		return print_markdown(families);
+	if (argc == 2 && argv[1][0] != '-')
+		return explain_type(families, argv[1]);
+	(void)fputs(usage, stderr);
+	return 2;
+}
