@@ -9,11 +9,13 @@
 #include "mbus/family.h"
 #include "meter/family.h"
 #include "sim/family.h"
+#include "store/family.h"
 
 extern const struct ml_family *const ml_families[];
 
 const struct ml_family *const ml_families[] = {
 	&meter_family,
+	&store_family,
 	&cron_family,
 	&mbus_family,
 	&decode_family,

@@ -1,0 +1,44 @@
+/* The family "store": the database of readings, and what was delivered.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "store/family.h"
+
+#include <errno.h>
+
+#include "store/commands.h"
+#include "store/nodes.h"
+#include "store/writer.h"
+
+int store_check_lane(const struct ml_node *node, struct ml_error *err)
+{
+	if (ml_node_lane(node) == ml_engine_lane(ml_node_engine(node), STORE_LANE))
+		return 0;
+	return ml_error_set(err, -EINVAL,
+		"it lives on the lane \"" STORE_LANE "\", where its database is written: leave "
+		"`lane` out");
+}
+
+static const struct ml_node_class *const node_classes[] = {
+	&store_class,
+	&store_query_class,
+	NULL,
+};
+
+static const struct ml_event_class events[] = {
+	{"store-failed", ML_LOG_ERROR, "Readings cannot be stored: {reason}",
+		"Make room on the disk or see why it cannot be written. Nothing that was "
+		"acknowledged is lost; storing goes on by itself."},
+	{"store-recovered", ML_LOG_INFO, "Readings are stored again", "Nothing is to be done."},
+	{NULL, ML_LOG_DEBUG, NULL, NULL},
+};
+
+const struct ml_family store_family = {
+	.abi = ML_FAMILY_ABI,
+	.size = sizeof(struct ml_family),
+	.name = "store",
+	.node_classes = node_classes,
+	.commands = store_commands,
+	.events = events,
+	.migrations = store_migrations,
+	.services = store_services,
+};

@@ -1,0 +1,11 @@
+/* The family "store": the database of readings, and what was delivered.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef STORE_FAMILY_H
+#define STORE_FAMILY_H
+
+#include <meterloom/family.h>
+
+extern const struct ml_family store_family;
+
+#endif

@@ -1,0 +1,265 @@
+/* What is on its way to a destination: ranges of the store, planned, persisted, delivered.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "store/range.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <meterloom/database.h>
+
+#include "store/pack.h"
+
+static const char doing[] = "reading what is to be sent";
+
+static int prepare(sqlite3 *db, const char *sql, const char *destination, uint64_t epoch,
+	sqlite3_stmt **ret_statement, struct ml_error *err)
+{
+	if (sqlite3_prepare_v2(db, sql, -1, ret_statement, NULL) != SQLITE_OK ||
+		sqlite3_bind_text(*ret_statement, 1, destination, -1, SQLITE_STATIC) != SQLITE_OK ||
+		sqlite3_bind_int64(*ret_statement, 2, (int64_t)epoch) != SQLITE_OK) {
+		sqlite3_finalize(*ret_statement);
+		*ret_statement = NULL;
+		return ml_database_error(err, db, doing);
+	}
+	return 0;
+}
+
+static int finish(sqlite3 *db, sqlite3_stmt *statement, int code, struct ml_error *err)
+{
+	const int result =
+		code == SQLITE_ROW || code == SQLITE_DONE ? 0 : ml_database_error(err, db, doing);
+	sqlite3_finalize(statement);
+	return result;
+}
+
+int store_range_load(sqlite3 *db, uint64_t epoch, const char *destination,
+	struct store_range *range, struct ml_error *err)
+{
+	sqlite3_stmt *row = NULL;
+	int result = prepare(db,
+		"SELECT first, last, count, time_from, time_to, fixed, spacing, more, kind, due, "
+		"next, "
+		"period FROM outstanding WHERE destination = ? AND epoch = ?",
+		destination, epoch, &row, err);
+	if (result < 0)
+		return result;
+	const int code = sqlite3_step(row);
+	if (code == SQLITE_ROW) {
+		*range = (struct store_range){
+			.first = (uint64_t)sqlite3_column_int64(row, 0),
+			.last = (uint64_t)sqlite3_column_int64(row, 1),
+			.count = (uint64_t)sqlite3_column_int64(row, 2),
+			.from = sqlite3_column_int64(row, 3),
+			.to = sqlite3_column_int64(row, 4),
+			.fixed = sqlite3_column_int(row, 5) != 0,
+			.spacing = sqlite3_column_int64(row, 6),
+			.more = sqlite3_column_int(row, 7) != 0,
+			.trigger.due = sqlite3_column_int64(row, 9),
+			.trigger.next = sqlite3_column_int64(row, 10),
+			.trigger.period = sqlite3_column_int64(row, 11),
+		};
+		const unsigned char *kind = sqlite3_column_text(row, 8);
+		(void)snprintf(range->trigger.kind, sizeof range->trigger.kind, "%s",
+			kind ? (const char *)kind : "");
+	}
+	result = finish(db, row, code, err);
+	return result < 0 ? result : code == SQLITE_ROW;
+}
+
+int store_cursor_load(sqlite3 *db, uint64_t epoch, const char *destination, uint64_t *sequence,
+	struct ml_error *err)
+{
+	sqlite3_stmt *row = NULL;
+	int result = prepare(db, "SELECT sequence FROM cursor WHERE destination = ? AND epoch = ?",
+		destination, epoch, &row, err);
+	if (result < 0)
+		return result;
+	const int code = sqlite3_step(row);
+	*sequence = code == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(row, 0) : 0;
+	return finish(db, row, code, err);
+}
+
+/* ---- Planning ---- */
+
+/* How many readouts of each device a range has; devices' keys are small numbers. */
+struct counts {
+	uint16_t *of_device;
+	size_t size;
+};
+
+static uint16_t *count_of(struct counts *counts, int64_t device, struct ml_error *err)
+{
+	const size_t index = (size_t)device;
+	if (index >= counts->size) {
+		const size_t size = index + 256;
+		uint16_t *grown = realloc(counts->of_device, size * sizeof *grown);
+		if (!grown) {
+			ml_error_set(err, -ENOMEM, "out of memory");
+			return NULL;
+		}
+		memset(grown + counts->size, 0, (size - counts->size) * sizeof *grown);
+		counts->of_device = grown;
+		counts->size = size;
+	}
+	return &counts->of_device[index];
+}
+
+/* Takes the reading of a row into the range. 1: it does not belong there, the limit is reached. */
+static int take(sqlite3_stmt *row, struct counts *counts, unsigned limit, struct store_range *range,
+	struct ml_error *err)
+{
+	const uint64_t sequence = (uint64_t)sqlite3_column_int64(row, 0);
+	if (sqlite3_column_type(row, 3) == SQLITE_NULL) {
+		range->last = sequence;
+		return 0;
+	}
+	uint16_t *count = count_of(counts, sqlite3_column_int64(row, 1), err);
+	if (!count)
+		return -ENOMEM;
+	if (*count >= limit)
+		return 1;
+	/* The telegrams of one readout count once: with the last. */
+	const unsigned flags = store_values_flags(
+		sqlite3_column_blob(row, 4), (size_t)sqlite3_column_bytes(row, 4));
+	*count = (uint16_t)(*count + !(flags & METER_MORE_FOLLOWS));
+	const ml_time time = sqlite3_column_int64(row, 2);
+	if (range->count == 0) {
+		range->from = time;
+		range->to = time;
+	}
+	range->from = time < range->from ? time : range->from;
+	range->to = time > range->to ? time : range->to;
+	range->last = sequence;
+	range->count++;
+	return 0;
+}
+
+int store_range_plan(sqlite3 *db, uint64_t epoch, const char *destination, unsigned limit,
+	ml_time spacing, struct store_range *range, struct ml_error *err)
+{
+	sqlite3_stmt *row = NULL;
+	struct counts counts = {0};
+	uint64_t sent = 0;
+	int result = store_cursor_load(db, epoch, destination, &sent, err);
+	if (result < 0)
+		return result;
+	*range = (struct store_range){.first = sent + 1, .last = sent, .spacing = spacing};
+	if (sqlite3_prepare_v2(db,
+		    "SELECT sequence, device, time, shape, content FROM reading WHERE sequence > ? "
+		    "ORDER "
+		    "BY sequence",
+		    -1, &row, NULL) != SQLITE_OK ||
+		sqlite3_bind_int64(row, 1, (int64_t)sent) != SQLITE_OK) {
+		sqlite3_finalize(row);
+		return ml_database_error(err, db, doing);
+	}
+	int code;
+	while (result == 0 && (code = sqlite3_step(row)) != SQLITE_DONE)
+		result = code == SQLITE_ROW ? take(row, &counts, limit, range, err)
+					    : ml_database_error(err, db, doing);
+	range->more = result == 1;
+	sqlite3_finalize(row);
+	free(counts.of_device);
+	return result < 0 ? result : 0;
+}
+
+int store_range_plan_fixed(
+	sqlite3 *db, ml_time from, ml_time to, struct store_range *range, struct ml_error *err)
+{
+	sqlite3_stmt *row = NULL;
+	*range = (struct store_range){.from = from, .to = to, .fixed = true};
+	/* Device by device, so that the index serves. */
+	if (sqlite3_prepare_v2(db,
+		    "SELECT count(*), min(sequence), max(sequence) FROM device CROSS JOIN reading "
+		    "ON reading.device = device.key AND time >= ? AND time < ? WHERE shape IS NOT "
+		    "NULL",
+		    -1, &row, NULL) != SQLITE_OK ||
+		sqlite3_bind_int64(row, 1, from) != SQLITE_OK ||
+		sqlite3_bind_int64(row, 2, to) != SQLITE_OK) {
+		sqlite3_finalize(row);
+		return ml_database_error(err, db, doing);
+	}
+	const int code = sqlite3_step(row);
+	if (code == SQLITE_ROW) {
+		range->count = (uint64_t)sqlite3_column_int64(row, 0);
+		range->first = (uint64_t)sqlite3_column_int64(row, 1);
+		range->last = (uint64_t)sqlite3_column_int64(row, 2);
+	}
+	return finish(db, row, code, err);
+}
+
+/* ---- Writing down ---- */
+
+static int run(sqlite3 *db, sqlite3_stmt *statement, struct ml_error *err)
+{
+	const int code = sqlite3_step(statement);
+	return finish(db, statement, code == SQLITE_ROW ? SQLITE_ERROR : code, err);
+}
+
+int store_range_save(sqlite3 *db, uint64_t epoch, const char *destination,
+	const struct store_range *range, struct ml_error *err)
+{
+	sqlite3_stmt *statement = NULL;
+	int result = prepare(db,
+		"INSERT OR REPLACE INTO outstanding (destination, epoch, first, last, count, "
+		"time_from, "
+		"time_to, fixed, spacing, more, kind, due, next, period) VALUES (?, ?, ?, ?, ?, ?, "
+		"?, "
+		"?, ?, ?, ?, ?, ?, ?)",
+		destination, epoch, &statement, err);
+	if (result < 0)
+		return result;
+	const int64_t values[] = {(int64_t)range->first, (int64_t)range->last,
+		(int64_t)range->count, range->from, range->to, range->fixed, range->spacing,
+		range->more};
+	bool ok = true;
+	int place = 3;
+	for (size_t i = 0; i < sizeof values / sizeof *values; i++)
+		ok = ok && sqlite3_bind_int64(statement, place++, values[i]) == SQLITE_OK;
+	ok = ok && sqlite3_bind_text(statement, place++, range->trigger.kind, -1, SQLITE_STATIC) ==
+			   SQLITE_OK;
+	ok = ok && sqlite3_bind_int64(statement, place++, range->trigger.due) == SQLITE_OK;
+	ok = ok && sqlite3_bind_int64(statement, place++, range->trigger.next) == SQLITE_OK;
+	ok = ok && sqlite3_bind_int64(statement, place, range->trigger.period) == SQLITE_OK;
+	if (!ok) {
+		result = ml_database_error(err, db, doing);
+		sqlite3_finalize(statement);
+		return result;
+	}
+	return run(db, statement, err);
+}
+
+static int move_cursor(sqlite3 *db, uint64_t epoch, const char *destination, uint64_t sequence,
+	struct ml_error *err)
+{
+	sqlite3_stmt *statement = NULL;
+	const int result = prepare(db,
+		"INSERT OR REPLACE INTO cursor (destination, epoch, sequence) VALUES (?, ?, ?)",
+		destination, epoch, &statement, err);
+	if (result < 0)
+		return result;
+	sqlite3_bind_int64(statement, 3, (int64_t)sequence);
+	return run(db, statement, err);
+}
+
+int store_range_delivered(sqlite3 *db, uint64_t epoch, const char *destination,
+	const struct store_range *range, struct ml_error *err)
+{
+	sqlite3_stmt *statement = NULL;
+	if (sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK)
+		return ml_database_error(err, db, doing);
+	int result = prepare(db, "DELETE FROM outstanding WHERE destination = ? AND epoch = ?",
+		destination, epoch, &statement, err);
+	if (result == 0)
+		result = run(db, statement, err);
+	if (result == 0 && !range->fixed)
+		result = move_cursor(db, epoch, destination, range->last, err);
+	if (result == 0 && sqlite3_exec(db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK)
+		result = ml_database_error(err, db, doing);
+	if (result < 0 && !sqlite3_get_autocommit(db))
+		(void)sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+	return result;
+}

@@ -1,0 +1,409 @@
+/* The one writer of readings.db.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "store/writer.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include <meterloom/clock.h>
+#include <meterloom/event.h>
+#include <meterloom/family.h>
+
+#include "meter/reading_message.h"
+
+static const char doing[] = "writing readings.db";
+
+struct store_writer *store_writer(struct ml_engine *engine)
+{
+	return ml_service(engine, store_services[0].name);
+}
+
+/* ---- Opening ---- */
+
+static void close_database(struct store_writer *writer)
+{
+	store_interner_close(&writer->interner);
+	sqlite3_finalize(writer->add_reading);
+	sqlite3_finalize(writer->add_frame);
+	sqlite3_finalize(writer->set_sequence);
+	writer->add_reading = NULL;
+	writer->add_frame = NULL;
+	writer->set_sequence = NULL;
+	sqlite3_close(writer->db);
+	writer->db = NULL;
+}
+
+static int read_state(sqlite3 *db, const char *name, uint64_t *value, struct ml_error *err)
+{
+	sqlite3_stmt *statement = NULL;
+	int result = 0;
+	if (sqlite3_prepare_v2(db, "SELECT value FROM store_state WHERE name = ?", -1, &statement,
+		    NULL) == SQLITE_OK &&
+		sqlite3_bind_text(statement, 1, name, -1, SQLITE_STATIC) == SQLITE_OK &&
+		sqlite3_step(statement) == SQLITE_ROW)
+		*value = (uint64_t)sqlite3_column_int64(statement, 0);
+	else
+		result = ml_database_error(err, db, "reading the state of readings.db");
+	sqlite3_finalize(statement);
+	return result;
+}
+
+static int prepare_all(struct store_writer *writer, struct ml_error *err)
+{
+	const struct {
+		sqlite3_stmt **statement;
+		const char *sql;
+	} statements[] = {
+		{&writer->add_reading,
+			"INSERT INTO reading (sequence, device, time, trace, frame, shape, "
+			"content) "
+			"VALUES (?, ?, ?, ?, ?, ?, ?)"},
+		{&writer->add_frame,
+			"INSERT INTO frame (key, time, trace, device, bytes) VALUES (?, ?, ?, ?, "
+			"?)"},
+		{&writer->set_sequence, "UPDATE store_state SET value = ? WHERE name = 'sequence'"},
+	};
+	for (size_t i = 0; i < sizeof statements / sizeof *statements; i++)
+		if (sqlite3_prepare_v3(writer->db, statements[i].sql, -1, SQLITE_PREPARE_PERSISTENT,
+			    statements[i].statement, NULL) != SQLITE_OK)
+			return ml_database_error(err, writer->db, doing);
+	return 0;
+}
+
+int store_writer_ready(struct store_writer *writer, struct ml_error *err)
+{
+	if (writer->db)
+		return 0;
+	int result = ml_database_open(writer->engine, "readings", true, &writer->db, err);
+	if (result < 0)
+		return result;
+	result = store_interner_open(&writer->interner, writer->db, err);
+	if (result == 0)
+		result = prepare_all(writer, err);
+	if (result == 0)
+		result = read_state(writer->db, "epoch", &writer->epoch, err);
+	if (result == 0)
+		result = read_state(writer->db, "sequence", &writer->sequence, err);
+	if (result < 0)
+		close_database(writer);
+	return result;
+}
+
+/* ---- Writing ---- */
+
+/* The telegram, once, also where filters made several readings of it. NULL where there is none. */
+static int write_frame(struct store_writer *writer, const struct meter_reading *reading,
+	uint64_t sequence, int64_t device, struct ml_error *err)
+{
+	sqlite3_stmt *statement = writer->add_frame;
+	if (!reading->telegram_length) {
+		writer->frame = 0;
+		return 0;
+	}
+	if (writer->frame && writer->frame_of == reading->trace)
+		return 0;
+	int code = sqlite3_bind_int64(statement, 1, (int64_t)sequence);
+	if (code == SQLITE_OK)
+		code = sqlite3_bind_int64(statement, 2, reading->time);
+	if (code == SQLITE_OK)
+		code = sqlite3_bind_int64(statement, 3, (int64_t)reading->trace);
+	if (code == SQLITE_OK)
+		code = sqlite3_bind_int64(statement, 4, device);
+	if (code == SQLITE_OK)
+		code = sqlite3_bind_blob(statement, 5, meter_reading_bytes(reading),
+			reading->telegram_length, SQLITE_STATIC);
+	if (code == SQLITE_OK)
+		code = sqlite3_step(statement);
+	if (code != SQLITE_DONE)
+		code = ml_database_error(err, writer->db, doing);
+	else
+		code = 0;
+	sqlite3_reset(statement);
+	writer->frame = sequence;
+	writer->frame_of = reading->trace;
+	return code;
+}
+
+static int bind_row(struct store_writer *writer, const struct meter_reading *reading,
+	uint64_t sequence, int64_t device, const struct store_shape *shape, size_t length)
+{
+	sqlite3_stmt *statement = writer->add_reading;
+	int code = sqlite3_bind_int64(statement, 1, (int64_t)sequence);
+	if (code == SQLITE_OK)
+		code = sqlite3_bind_int64(statement, 2, device);
+	if (code == SQLITE_OK)
+		code = sqlite3_bind_int64(statement, 3, reading->time);
+	if (code == SQLITE_OK)
+		code = sqlite3_bind_int64(statement, 4, (int64_t)reading->trace);
+	if (code == SQLITE_OK)
+		code = writer->frame ? sqlite3_bind_int64(statement, 5, (int64_t)writer->frame)
+				     : sqlite3_bind_null(statement, 5);
+	if (code == SQLITE_OK)
+		code = shape->count ? sqlite3_bind_int64(statement, 6, shape->key)
+				    : sqlite3_bind_null(statement, 6);
+	if (code == SQLITE_OK)
+		code = sqlite3_bind_blob(statement, 7, writer->values, (int)length, SQLITE_STATIC);
+	return code;
+}
+
+static int write_reading(struct store_writer *writer, const struct meter_reading *reading,
+	uint64_t sequence, struct ml_error *err)
+{
+	static const struct store_shape nothing = {.count = 0};
+	struct store_device *device = NULL;
+	const struct store_shape *shape = &nothing;
+	int result = store_intern_device(&writer->interner, reading, &device, err);
+	if (result == 0 && reading->record_count)
+		result = store_intern_shape(&writer->interner, device, reading, &shape, err);
+	if (result == 0)
+		result = write_frame(writer, reading, sequence, device->key, err);
+	if (result < 0)
+		return result;
+	const size_t length = store_values_write(shape, reading, writer->values);
+	if (!length)
+		return ml_error_set(err, -E2BIG, "a reading's values take more than %d bytes",
+			STORE_VALUES_MAX);
+	if (bind_row(writer, reading, sequence, device->key, shape, length) != SQLITE_OK ||
+		sqlite3_step(writer->add_reading) != SQLITE_DONE)
+		result = ml_database_error(err, writer->db, doing);
+	sqlite3_reset(writer->add_reading);
+	return result;
+}
+
+static int execute(struct store_writer *writer, const char *sql, struct ml_error *err)
+{
+	if (sqlite3_exec(writer->db, sql, NULL, NULL, NULL) != SQLITE_OK)
+		return ml_database_error(err, writer->db, doing);
+	return 0;
+}
+
+static int write_sequence(struct store_writer *writer, uint64_t sequence, struct ml_error *err)
+{
+	int result = 0;
+	if (sqlite3_bind_int64(writer->set_sequence, 1, (int64_t)sequence) != SQLITE_OK ||
+		sqlite3_step(writer->set_sequence) != SQLITE_DONE)
+		result = ml_database_error(err, writer->db, doing);
+	sqlite3_reset(writer->set_sequence);
+	return result;
+}
+
+/* A reading that cannot be written whatever the disk is like must not hold up the others. */
+static void refuse(struct store_writer *writer, struct store_door *door, struct ml_message *before,
+	struct ml_message *message, const struct ml_error *err)
+{
+	if (before)
+		before->next = message->next;
+	else
+		door->first = message->next;
+	if (door->last == message)
+		door->last = before;
+	door->count--;
+	writer->waiting--;
+	ml_fail(door->node, message, "%s", err->text);
+}
+
+static int write_door(struct store_writer *writer, struct store_door *door, uint64_t *sequence,
+	struct ml_error *err)
+{
+	struct ml_message *before = NULL;
+	struct ml_message *message = door->first;
+	while (message) {
+		struct ml_message *next = message->next;
+		struct ml_error wrong = ML_ERROR_NONE;
+		const int result =
+			write_reading(writer, meter_reading(message), *sequence + 1, &wrong);
+		if (result == 0) {
+			(*sequence)++;
+			before = message;
+		} else if (result == -E2BIG) {
+			refuse(writer, door, before, message, &wrong);
+		} else {
+			if (err)
+				*err = wrong;
+			return result;
+		}
+		message = next;
+	}
+	return 0;
+}
+
+static int write_all(struct store_writer *writer, struct ml_error *err)
+{
+	int result = store_writer_ready(writer, err);
+	if (result < 0)
+		return result;
+	uint64_t sequence = writer->sequence;
+	writer->frame = 0;
+	result = execute(writer, "BEGIN IMMEDIATE", err);
+	if (result < 0)
+		return result;
+	for (struct store_door *door = writer->doors; result == 0 && door; door = door->next)
+		result = write_door(writer, door, &sequence, err);
+	if (result == 0)
+		result = write_sequence(writer, sequence, err);
+	if (result == 0)
+		result = execute(writer, "COMMIT", err);
+	if (result == 0) {
+		writer->sequence = sequence;
+		return 0;
+	}
+	if (!sqlite3_get_autocommit(writer->db))
+		(void)sqlite3_exec(writer->db, "ROLLBACK", NULL, NULL, NULL);
+	store_interner_forget(&writer->interner);
+	/* After these a new connection may do better; a full disk is no fault of this one. */
+	if (result != -ENOSPC && result != -EBUSY && result != -ENOMEM)
+		close_database(writer);
+	return result;
+}
+
+static void tell_trouble(struct store_writer *writer, const struct ml_error *err)
+{
+	const bool before = writer->troubled;
+	writer->troubled = err != NULL;
+	if (err) {
+		writer->failures++;
+		writer->trouble = *err;
+	}
+	for (struct store_door *door = writer->doors; door; door = door->next)
+		door->trouble(door, err);
+	if (err && !before)
+		ml_event_raise(
+			writer->engine, "store-failed", "readings.db", "reason", err->text, NULL);
+	if (!err && before)
+		ml_event_raise(writer->engine, "store-recovered", "readings.db", NULL);
+}
+
+static void start_timer(struct store_writer *writer, ml_time due)
+{
+	ml_timer_start(&writer->timer, due);
+	writer->timer_runs = true;
+}
+
+static void write_now(struct store_writer *writer)
+{
+	struct ml_error err = ML_ERROR_NONE;
+	if (writer->timer_runs)
+		ml_timer_stop(&writer->timer);
+	writer->timer_runs = false;
+	if (!writer->waiting && !writer->troubled)
+		return;
+	if (write_all(writer, &err) < 0) {
+		tell_trouble(writer, &err);
+		start_timer(writer, ml_lane_now(writer->lane) + STORE_RETRY_TIME);
+		return;
+	}
+	writer->commits++;
+	writer->last_commit = ml_lane_now(writer->lane);
+	writer->last_commit_wall = ml_clock_wall(ml_engine_clock(writer->engine));
+	writer->waiting = 0;
+	for (struct store_door *door = writer->doors; door; door = door->next)
+		door->written(door);
+	if (writer->troubled)
+		tell_trouble(writer, NULL);
+}
+
+static void timer_fired(struct ml_timer *timer)
+{
+	struct store_writer *writer = timer->user;
+	writer->timer_runs = false;
+	write_now(writer);
+}
+
+/* ---- Doors ---- */
+
+void store_writer_open_door(struct store_writer *writer, struct store_door *door)
+{
+	struct ml_error err = ML_ERROR_NONE;
+	if (!writer->lane) {
+		writer->lane = ml_node_lane(door->node);
+		ml_timer_init(&writer->timer, writer->lane, timer_fired, writer);
+	}
+	door->next = writer->doors;
+	writer->doors = door;
+	if (writer->troubled) {
+		door->trouble(door, &writer->trouble);
+	} else if (store_writer_ready(writer, &err) < 0) {
+		tell_trouble(writer, &err);
+		start_timer(writer, ml_lane_now(writer->lane) + STORE_RETRY_TIME);
+	}
+}
+
+void store_writer_close_door(struct store_writer *writer, struct store_door *door)
+{
+	if (door->count)
+		write_now(writer);
+	writer->waiting -= door->count;
+	for (struct store_door **at = &writer->doors; *at; at = &(*at)->next) {
+		if (*at == door) {
+			*at = door->next;
+			break;
+		}
+	}
+	if (!writer->doors && writer->timer_runs) {
+		ml_timer_stop(&writer->timer);
+		writer->timer_runs = false;
+		writer->troubled = false;
+	}
+}
+
+void store_writer_give(
+	struct store_writer *writer, struct store_door *door, struct ml_message *message)
+{
+	message->next = NULL;
+	if (door->last)
+		door->last->next = message;
+	else
+		door->first = message;
+	door->last = message;
+	door->count++;
+	writer->waiting++;
+	if (writer->troubled)
+		return;
+	if (writer->waiting >= STORE_GATHER_MAX)
+		write_now(writer);
+	else if (!writer->timer_runs)
+		start_timer(writer, ml_lane_now(writer->lane) +
+					    (ml_clock_is_simulated(ml_engine_clock(writer->engine))
+							    ? 0
+							    : STORE_GATHER_TIME));
+}
+
+void store_writer_hurry(struct store_writer *writer)
+{
+	const ml_time now = ml_lane_now(writer->lane);
+	const ml_time soonest = writer->commits ? writer->last_commit + STORE_GATHER_TIME : now;
+	const bool simulated = ml_clock_is_simulated(ml_engine_clock(writer->engine));
+	if (!writer->waiting || writer->troubled)
+		return;
+	if (!writer->timer_runs || soonest < writer->timer.due)
+		start_timer(writer, simulated || soonest < now ? now : soonest);
+}
+
+/* ---- The service ---- */
+
+static int service_start(struct ml_engine *engine, void **ret_service, struct ml_error *err)
+{
+	struct store_writer *writer = calloc(1, sizeof *writer);
+	if (!writer)
+		return ml_error_set(err, -ENOMEM, "out of memory");
+	writer->engine = engine;
+	writer->last_commit_wall = ML_NEVER;
+	/* A database that cannot be opened is the nodes' trouble, not the gateway's end: the page
+	 * must come up to say so. */
+	(void)store_writer_ready(writer, NULL);
+	*ret_service = writer;
+	return 0;
+}
+
+static void service_stop(void *service)
+{
+	struct store_writer *writer = service;
+	close_database(writer);
+	free(writer);
+}
+
+const struct ml_service_class store_services[] = {
+	{.name = "readings", .start = service_start, .stop = service_stop},
+	{0},
+};

@@ -1,0 +1,82 @@
+/* The one writer of readings.db: the service "readings". Nodes `store` are doors to it.
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * Lives on the lane "database". Readings are gathered and written in one transaction, four times a
+ * second or when enough has gathered; nothing is open between two of them. Where that fails (a full
+ * disk, a file system that became read-only), everything gathered is kept and tried again: nothing
+ * that is acknowledged is lost, and nothing is acknowledged that is not on the disk.
+ */
+#ifndef STORE_WRITER_H
+#define STORE_WRITER_H
+
+#include <meterloom/database.h>
+#include <meterloom/engine.h>
+#include <meterloom/family.h>
+#include <meterloom/node.h>
+
+#include "store/intern.h"
+
+enum {
+	STORE_GATHER_MAX = 4096, /* readings; as many are written at once */
+};
+#define STORE_GATHER_TIME (250 * ML_MSEC)
+#define STORE_RETRY_TIME (2 * ML_SEC)
+
+#define STORE_LANE "database"
+
+extern const struct ml_migration store_migrations[];
+extern const struct ml_service_class store_services[];
+
+/* What a node hands in. Embedded in its instance. */
+struct store_door {
+	struct ml_node *node;
+	struct ml_message *first, *last; /* readings to be written, in their order */
+	size_t count;
+	/* The first `count` of them are on the disk; takes them off the list. */
+	void (*written)(struct store_door *door);
+	/* Whether it can be written now. `err` tells why not; NULL: it can again. */
+	void (*trouble)(struct store_door *door, const struct ml_error *err);
+	/* private */
+	struct store_door *next;
+};
+
+struct store_writer {
+	struct ml_engine *engine;
+	struct ml_lane *lane; /* set when the first door opens */
+	sqlite3 *db;          /* NULL: it could not be opened yet */
+	sqlite3_stmt *add_reading, *add_frame, *set_sequence;
+	struct store_interner interner;
+	struct store_door *doors;
+	size_t waiting; /* readings of all doors */
+	struct ml_timer timer;
+	bool timer_runs;
+	bool troubled;
+	struct ml_error trouble;
+	uint64_t epoch, sequence; /* of the last reading on the disk */
+	uint64_t frame, frame_of; /* the last frame's key and the trace it came with */
+	ml_time last_commit;      /* monotonic */
+	ml_time last_commit_wall; /* ML_NEVER: none yet */
+	uint64_t commits, failures;
+	uint8_t values[STORE_VALUES_MAX];
+};
+
+/* The writer of an engine. NULL: it has none. */
+struct store_writer *store_writer(struct ml_engine *engine);
+
+/* All that follows: on the lane "database". */
+
+/* Opens the database where that was not yet possible. */
+int store_writer_ready(struct store_writer *writer, struct ml_error *err);
+
+void store_writer_open_door(struct store_writer *writer, struct store_door *door);
+/* What the door still holds is written, or stays with it where that fails. */
+void store_writer_close_door(struct store_writer *writer, struct store_door *door);
+
+/* Takes over the reference. */
+void store_writer_give(
+	struct store_writer *writer, struct store_door *door, struct ml_message *message);
+
+/* Writes at the next moment there is nothing else to do, but no more than four times a second. */
+void store_writer_hurry(struct store_writer *writer);
+
+#endif
