@@ -140,6 +140,16 @@ static void detach_edges(struct ml_plan *plan)
 	}
 }
 
+/* True where there are inputs and all are optional; those that still drain count too. */
+static bool hangs_on_optional(const struct ml_node *node)
+{
+	for (size_t i = 0; i < node->wiring.input_count; i++) {
+		if (!node->wiring.inputs[i]->optional)
+			return false;
+	}
+	return node->wiring.input_count > 0;
+}
+
 static void exchange_nodes(struct ml_plan *plan)
 {
 	for (size_t i = 0; i < plan->graph->node_count; i++) {
@@ -152,7 +162,7 @@ static void exchange_nodes(struct ml_plan *plan)
 			planned->wiring = (struct ml_wiring){0};
 		}
 		if (plan->affected[node->lane->index])
-			node->optional = planned->optional;
+			node->optional = hangs_on_optional(node);
 		node->origin = planned->origin;
 		if (planned->action == ML_PLAN_CHANGE)
 			inherit_state(node, planned->old);

@@ -31,15 +31,34 @@ static void unwire_input(struct ml_node *node, const struct ml_edge *edge)
 	}
 }
 
-/* Parks the lanes of this node and of those behind its outputs. */
-static void park_around(struct ml_node *node, bool *affected, void (*fn)(struct ml_lane *lane))
+static void unwire_output(struct ml_node *node, const struct ml_edge *edge)
 {
-	struct ml_engine *engine = node->engine;
+	struct ml_wires *wires = &node->wiring.outputs[edge->from_port];
+	for (size_t i = 0; i < wires->count; i++) {
+		if (wires->edges[i] == edge) {
+			wires->edges[i] = wires->edges[--wires->count];
+			return;
+		}
+	}
+}
+
+/* The lanes of this node and of all its neighbours. */
+static void find_neighbours(const struct ml_node *node, bool *affected)
+{
 	affected[node->lane->index] = true;
+	for (size_t i = 0; i < node->wiring.input_count; i++) {
+		if (node->wiring.inputs[i]->from)
+			affected[node->wiring.inputs[i]->from->lane->index] = true;
+	}
 	for (unsigned port = 0; port < ML_PORTS_MAX; port++) {
 		for (size_t i = 0; i < node->wiring.outputs[port].count; i++)
 			affected[node->wiring.outputs[port].edges[i]->to->lane->index] = true;
 	}
+}
+
+static void each_affected(
+	struct ml_engine *engine, const bool *affected, void (*fn)(struct ml_lane *lane))
+{
 	for (size_t i = 0; i < atomic_load(&engine->lane_count); i++) {
 		if (affected[i])
 			fn(engine->lanes[i]);
@@ -56,11 +75,14 @@ static void end_node(struct ml_engine *engine, size_t index)
 	struct ml_runtime *runtime = engine->runtime;
 	struct ml_node *node = runtime->draining[index];
 	bool affected[ML_LANES_MAX] = {false};
-	park_around(node, affected, ml_lane_park);
+	find_neighbours(node, affected);
+	each_affected(engine, affected, ml_lane_park);
 	ml_lane_parked_call(node->lane, stop_one, node);
 	while (node->wiring.input_count) {
 		struct ml_edge *edge = node->wiring.inputs[0];
 		unwire_input(node, edge);
+		if (edge->from)
+			unwire_output(edge->from, edge);
 		remove_edge(runtime, edge);
 		ml_edge_free(edge, node);
 	}
@@ -75,13 +97,8 @@ static void end_node(struct ml_engine *engine, size_t index)
 		if (!edge->from && affected[edge->to->lane->index])
 			ml_lane_ready(edge->to->lane, edge->to);
 	}
-	struct ml_lane *lane = node->lane;
 	ml_node_free(node);
-	for (size_t i = 0; i < atomic_load(&engine->lane_count); i++) {
-		if (affected[i])
-			ml_lane_unpark(engine->lanes[i]);
-	}
-	ml_lane_wake(lane);
+	each_affected(engine, affected, ml_lane_unpark);
 }
 
 static void rounds_again(void *user)

@@ -157,17 +157,51 @@ void ml_edge_publish(struct ml_edge *edge)
 	}
 }
 
-bool ml_edge_mark_room(struct ml_edge *edge)
+static uint32_t marks_used(const struct ml_edge *edge)
 {
 	const uint32_t head = atomic_load_explicit(&edge->marks_head, memory_order_relaxed);
 	const uint32_t tail = atomic_load_explicit(&edge->marks_tail, memory_order_acquire);
-	return head - tail < ML_EDGE_MARKS;
+	return head - tail;
 }
 
-bool ml_edge_mark(struct ml_edge *edge, const struct ml_round *round)
+bool ml_edge_mark_room(struct ml_edge *edge)
 {
-	if (!ml_edge_mark_room(edge))
+	return edge->when_full != ML_FULL_WAIT || marks_used(edge) < ML_EDGE_MARKS;
+}
+
+/* On an edge that drops: a begin is taken where there is room for its end too, an end where its
+ * begin was taken. */
+static bool takes_mark(struct ml_edge *edge, const struct ml_round *round)
+{
+	uint32_t reserved = 0;
+	uint64_t *slot = NULL;
+	for (size_t i = 0; i < ML_EDGE_OPEN; i++) {
+		reserved += edge->open[i] != 0;
+		if (edge->open[i] == (round->phase == ML_ROUND_BEGIN ? 0 : round->id))
+			slot = &edge->open[i];
+	}
+	if (!slot)
 		return false;
+	if (round->phase == ML_ROUND_END) {
+		*slot = 0;
+		return true;
+	}
+	if (marks_used(edge) + reserved + 2 > ML_EDGE_MARKS)
+		return false;
+	*slot = round->id;
+	return true;
+}
+
+void ml_edge_mark(struct ml_edge *edge, const struct ml_round *round)
+{
+	const bool takes = takes_mark(edge, round);
+	if (edge->when_full != ML_FULL_WAIT && !takes) {
+		if (round->phase == ML_ROUND_BEGIN)
+			ml_log(edge->to->engine->log, ML_LOG_WARNING, edge->key,
+				"a round is left out: its consumer is %d behind",
+				ML_EDGE_MARKS / 2);
+		return;
+	}
 	ml_edge_publish(edge);
 	const uint32_t head = atomic_load_explicit(&edge->marks_head, memory_order_relaxed);
 	edge->marks[head % ML_EDGE_MARKS] =
@@ -175,7 +209,6 @@ bool ml_edge_mark(struct ml_edge *edge, const struct ml_round *round)
 	atomic_store_explicit(&edge->marks_head, head + 1, memory_order_release);
 	if (!edge->dirty)
 		make_dirty(edge, edge->from->lane);
-	return true;
 }
 
 /* The ring's head must have been read before: a mark was put before the messages behind it were

@@ -3,6 +3,9 @@
  *
  * A round's begin or end is not an item of the ring: it is kept beside it with the position that it
  * stands at. So it is in order, takes no room, and is not dropped with the messages around it.
+ * Where the consumer is so far behind that these marks fill their own small ring, an edge that
+ * waits makes its producer wait; one that drops must not hold up its neighbours: it leaves out
+ * whole rounds, begin and end together, and logs that.
  */
 #ifndef ML_RUN_EDGE_H
 #define ML_RUN_EDGE_H
@@ -13,8 +16,8 @@
 #include "graph/graph.h"
 
 enum {
-	ML_EDGE_MARKS =
-		32, /* rounds' begins and ends on their way; when full, the producer waits */
+	ML_EDGE_MARKS = 32,   /* rounds' begins and ends on their way */
+	ML_EDGE_OPEN = 8,     /* rounds that have begun and not ended */
 	ML_ORIGINS_MAX = 256, /* sources of rounds in one graph */
 };
 
@@ -38,7 +41,7 @@ struct ml_edge {
 	struct ml_edge *dirty_next;
 	bool dirty;
 	uint64_t high_water;
-	bool probe_armed;
+	uint64_t open[ML_EDGE_OPEN]; /* begun here: their ends have a place reserved; 0: free */
 
 	/* shared */
 	atomic_bool producer_waits; /* for room, or for room for a mark */
@@ -71,7 +74,8 @@ void ml_edge_replace_ring(struct ml_edge *edge, struct ml_ring *ring);
 void ml_edge_put(struct ml_edge *edge, struct ml_node *from, struct ml_message *message);
 size_t ml_edge_room(struct ml_edge *edge, size_t want);
 void ml_edge_publish(struct ml_edge *edge);
-bool ml_edge_mark(struct ml_edge *edge, const struct ml_round *round); /* false: no room */
+/* There must be room for a mark. */
+void ml_edge_mark(struct ml_edge *edge, const struct ml_round *round);
 bool ml_edge_mark_room(struct ml_edge *edge);
 
 /* Consumer: up to `max` messages, or none where a mark stands first (*ret_mark is set then, and

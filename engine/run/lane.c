@@ -202,9 +202,10 @@ static bool must_stay_awake(struct ml_lane *lane)
 	       atomic_load(&lane->acks_in) || look_across(lane);
 }
 
+/* Due timers are run before the loop polls: without the stop it would then wait for ever. */
 static void alarm_rings(uv_timer_t *timer)
 {
-	(void)timer;
+	uv_stop(timer->loop);
 }
 
 static void sleep_until_due(struct ml_lane *lane)

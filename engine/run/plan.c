@@ -47,7 +47,7 @@ static json_t *inherited(struct ml_engine *engine, const struct ml_graph_node *n
 static bool same(const struct ml_node *old, const struct ml_graph_node *before,
 	const struct ml_graph_node *after, const json_t *settings)
 {
-	return before->class == after->class && strcmp(old->lane->name, after->lane) == 0 &&
+	return strcmp(old->lane->name, after->lane) == 0 &&
 	       json_equal(before->params, after->params) && json_equal(old->inherited, settings);
 }
 
@@ -73,7 +73,8 @@ static int match_nodes(struct ml_plan *plan, struct ml_errors *errors)
 			goto out;
 		}
 		node->action = ML_PLAN_ADD;
-		if (found) {
+		/* One of another class under the same id is another node: the old one goes. */
+		if (found && runtime->nodes[found->index]->class == wanted->class) {
 			plan->node_stays[found->index] = true;
 			node->old = runtime->nodes[found->index];
 			node->old->place = i;
@@ -113,11 +114,10 @@ static int match_edges(struct ml_plan *plan)
 		const struct ml_graph_edge *wanted = &plan->graph->edges[i];
 		struct ml_plan_edge *edge = &plan->edges[i];
 		const struct by_name *found = look_up(table, runtime->edge_count, wanted->key);
-		/* A type of node that changed may number its ports otherwise: then it is another
-		 * edge. */
-		if (found && runtime->edges[found->index]->from_port == wanted->from_port &&
-			runtime->edges[found->index]->to_port == wanted->to_port) {
-			edge->edge = runtime->edges[found->index];
+		struct ml_edge *old = found ? runtime->edges[found->index] : NULL;
+		if (old && old->from && old->from->place == wanted->from &&
+			old->to->place == wanted->to) {
+			edge->edge = old;
 			plan->edge_stays[found->index] = true;
 			if (edge->edge->ring->mask + 1 != wanted->capacity) {
 				edge->ring = ml_ring_new(wanted->capacity, 0);
@@ -213,7 +213,7 @@ static void find_optional(struct ml_plan *plan)
 {
 	for (size_t i = 0; i < plan->graph->node_count; i++)
 		plan->nodes[i].optional = false;
-	/* A node hangs on optional branches where it has inputs and all of them are. */
+	/* Only to know which lanes are affected: the commit looks at the wiring itself. */
 	for (size_t e = 0; e < plan->graph->edge_count; e++)
 		plan->nodes[plan->graph->edges[e].to].optional = true;
 	for (size_t e = 0; e < plan->graph->edge_count; e++) {

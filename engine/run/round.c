@@ -42,7 +42,7 @@ static void mark_all(struct ml_node *node, const struct ml_round *round)
 	for (unsigned port = 0; port < ML_PORTS_MAX; port++) {
 		const struct ml_wires *wires = &node->wiring.outputs[port];
 		for (size_t i = 0; i < wires->count; i++)
-			(void)ml_edge_mark(wires->edges[i], round);
+			ml_edge_mark(wires->edges[i], round);
 	}
 }
 
