@@ -8,6 +8,7 @@
 #include "lua/family.h"
 #include "mbus/family.h"
 #include "meter/family.h"
+#include "report/family.h"
 #include "sim/family.h"
 #include "store/family.h"
 
@@ -21,5 +22,6 @@ const struct ml_family *const ml_families[] = {
 	&decode_family,
 	&lua_family,
 	&sim_family,
+	&report_family,
 	NULL,
 };
