@@ -93,9 +93,11 @@ static void put_record(struct ml_buffer *out, const struct meter_reading *readin
 	put(out, ",", 1);
 	put_field(out, name, length);
 	ml_buffer_appendf(out, ",%s,", record->of ? meter_quantity_name(record->of) : "");
-	put_field(out, unit, meter_record_unit(reading, record, unit));
+	length = meter_record_unit(reading, record, unit);
+	put_field(out, unit, length);
 	put(out, ",", 1);
-	put_field(out, text, meter_record_text(reading, record, text));
+	length = meter_record_text(reading, record, text);
+	put_field(out, text, length);
 	ml_buffer_appendf(out, ",%s,%llu,%u,%u,", meter_function_name(record->function),
 		(unsigned long long)record->storage, record->tariff, record->subunit);
 	struct words words = {.out = out};
