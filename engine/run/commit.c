@@ -113,6 +113,13 @@ static void exchange_edges(struct ml_plan *plan)
 	}
 }
 
+/* The consumer restarts, perhaps on another lane, while a producer still drains into it. */
+static void turn_to(struct ml_edge *edge, struct ml_node *to)
+{
+	edge->to = to;
+	edge->crosses = edge->from && edge->from->lane != to->lane;
+}
+
 /* Edges that went: between two nodes that stay they are given up; else they drain. */
 static void detach_edges(struct ml_plan *plan)
 {
@@ -131,12 +138,12 @@ static void detach_edges(struct ml_plan *plan)
 		if (from != SIZE_MAX || !edge->from->running)
 			edge->from = NULL;
 		if (to != SIZE_MAX)
-			edge->to = plan->nodes[to].node;
+			turn_to(edge, plan->nodes[to].node);
 	}
 	for (size_t e = 0; e < runtime->ending_count; e++) {
 		struct ml_edge *edge = runtime->ending[e];
 		if (edge->to->place != SIZE_MAX)
-			edge->to = plan->nodes[edge->to->place].node;
+			turn_to(edge, plan->nodes[edge->to->place].node);
 	}
 }
 

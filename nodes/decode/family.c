@@ -3,7 +3,10 @@
  */
 #include "decode/family.h"
 
+#include "decode/decode.h"
 #include "decode/tool_decode.h"
+
+static const struct ml_node_class *const classes[] = {&decode_class, NULL};
 
 static const struct ml_tool tools[] = {
 	{"decode", "[OPTIONS] [HEX [KEY]]...", "decode telegrams", decode_tool_main},
@@ -14,5 +17,6 @@ const struct ml_family decode_family = {
 	.abi = ML_FAMILY_ABI,
 	.size = sizeof(struct ml_family),
 	.name = "decode",
+	.node_classes = classes,
 	.tools = tools,
 };
