@@ -171,20 +171,20 @@ static const struct ml_port source_ports[] = {
 };
 
 static const struct ml_metric source_metrics[] = {
-	[MBUS_READ] = {"meters_read", false, "Readouts that succeeded"},
-	[MBUS_FAILED] = {"meters_failed", false, "Readouts that failed"},
-	[MBUS_TELEGRAMS] = {"telegrams", false, "Good telegrams"},
-	[MBUS_UNDELIVERED] = {"undelivered", false, "Frames that were lost further on"},
-	[MBUS_ROUNDS] = {"rounds", false, "Rounds that ended"},
+	[MBUS_READ] = {"meters_read", false, "Readouts that succeeded."},
+	[MBUS_FAILED] = {"meters_failed", false, "Readouts that failed."},
+	[MBUS_TELEGRAMS] = {"telegrams", false, "Good telegrams."},
+	[MBUS_UNDELIVERED] = {"undelivered", false, "Frames that were lost further on."},
+	[MBUS_ROUNDS] = {"rounds", false, "Rounds that ended."},
 	[MBUS_JOINED] = {"triggers_joined", false,
-		"Triggers that came while a round ran or waited, and were made one with another"},
-	[MBUS_REQUESTS] = {"requests", false, "Frames sent on the line"},
-	[MBUS_RETRIES] = {"retries", false, "Of them, sent again"},
-	[MBUS_BYTES_OUT] = {"bytes_sent", false, "Bytes sent"},
-	[MBUS_BYTES_IN] = {"bytes_received", false, "Bytes received"},
-	[MBUS_NOISE] = {"noise_bytes", false, "Bytes that belong to no frame"},
-	[MBUS_METERS] = {"meters", true, "Active meters of this bus in the meter list"},
-	[MBUS_ROUND_TIME] = {"round_milliseconds", true, "How long the last round took"},
+		"Triggers that came while a round ran or waited, and were made one with another."},
+	[MBUS_REQUESTS] = {"requests", false, "Frames sent on the line."},
+	[MBUS_RETRIES] = {"retries", false, "Of them, sent again."},
+	[MBUS_BYTES_OUT] = {"bytes_sent", false, "Bytes sent."},
+	[MBUS_BYTES_IN] = {"bytes_received", false, "Bytes received."},
+	[MBUS_NOISE] = {"noise_bytes", false, "Bytes that belong to no frame."},
+	[MBUS_METERS] = {"meters", true, "Active meters of this bus in the meter list."},
+	[MBUS_ROUND_TIME] = {"round_milliseconds", true, "How long the last round took."},
 	{0},
 };
 
