@@ -124,9 +124,10 @@ static int plan(struct query *query, struct ml_error *err)
 	int result;
 	if (!query->fixed)
 		result = store_range_plan(writer->db, writer->epoch, query->destination,
-			(unsigned)query->params.limit, query->spacing, range, err);
+			writer->sequence, (unsigned)query->params.limit, query->spacing, range,
+			err);
 	else if (find_period(query, &from, &to))
-		result = store_range_plan_fixed(writer->db, from, to, range, err);
+		result = store_range_plan_fixed(writer->db, writer->sequence, from, to, range, err);
 	else
 		result = ml_error_set(err, -EINVAL,
 			"the trigger has no period: set `period` to a length such as \"1 d\"");

@@ -137,8 +137,8 @@ static int take(sqlite3_stmt *row, struct counts *counts, unsigned limit, struct
 	return 0;
 }
 
-int store_range_plan(sqlite3 *db, uint64_t epoch, const char *destination, unsigned limit,
-	ml_time spacing, struct store_range *range, struct ml_error *err)
+int store_range_plan(sqlite3 *db, uint64_t epoch, const char *destination, uint64_t until,
+	unsigned limit, ml_time spacing, struct store_range *range, struct ml_error *err)
 {
 	sqlite3_stmt *row = NULL;
 	struct counts counts = {0};
@@ -149,10 +149,10 @@ int store_range_plan(sqlite3 *db, uint64_t epoch, const char *destination, unsig
 	*range = (struct store_range){.first = sent + 1, .last = sent, .spacing = spacing};
 	if (sqlite3_prepare_v2(db,
 		    "SELECT sequence, device, time, shape, content FROM reading WHERE sequence > ? "
-		    "ORDER "
-		    "BY sequence",
+		    "AND sequence <= ? ORDER BY sequence",
 		    -1, &row, NULL) != SQLITE_OK ||
-		sqlite3_bind_int64(row, 1, (int64_t)sent) != SQLITE_OK) {
+		sqlite3_bind_int64(row, 1, (int64_t)sent) != SQLITE_OK ||
+		sqlite3_bind_int64(row, 2, (int64_t)until) != SQLITE_OK) {
 		sqlite3_finalize(row);
 		return ml_database_error(err, db, doing);
 	}
@@ -166,19 +166,20 @@ int store_range_plan(sqlite3 *db, uint64_t epoch, const char *destination, unsig
 	return result < 0 ? result : 0;
 }
 
-int store_range_plan_fixed(
-	sqlite3 *db, ml_time from, ml_time to, struct store_range *range, struct ml_error *err)
+int store_range_plan_fixed(sqlite3 *db, uint64_t until, ml_time from, ml_time to,
+	struct store_range *range, struct ml_error *err)
 {
 	sqlite3_stmt *row = NULL;
 	*range = (struct store_range){.from = from, .to = to, .fixed = true};
 	/* Device by device, so that the index serves. */
 	if (sqlite3_prepare_v2(db,
 		    "SELECT count(*), min(sequence), max(sequence) FROM device CROSS JOIN reading "
-		    "ON reading.device = device.key AND time >= ? AND time < ? WHERE shape IS NOT "
-		    "NULL",
+		    "ON reading.device = device.key AND time >= ? AND time < ? WHERE sequence <= ? "
+		    "AND shape IS NOT NULL",
 		    -1, &row, NULL) != SQLITE_OK ||
 		sqlite3_bind_int64(row, 1, from) != SQLITE_OK ||
-		sqlite3_bind_int64(row, 2, to) != SQLITE_OK) {
+		sqlite3_bind_int64(row, 2, to) != SQLITE_OK ||
+		sqlite3_bind_int64(row, 3, (int64_t)until) != SQLITE_OK) {
 		sqlite3_finalize(row);
 		return ml_database_error(err, db, doing);
 	}

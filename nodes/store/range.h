@@ -28,12 +28,12 @@ int store_range_load(sqlite3 *db, uint64_t epoch, const char *destination,
 
 /* Plans the next one: all after the cursor, at most `limit` readouts of each meter. count 0: there
  * is nothing new. */
-int store_range_plan(sqlite3 *db, uint64_t epoch, const char *destination, unsigned limit,
-	ml_time spacing, struct store_range *range, struct ml_error *err);
+int store_range_plan(sqlite3 *db, uint64_t epoch, const char *destination, uint64_t until,
+	unsigned limit, ml_time spacing, struct store_range *range, struct ml_error *err);
 
 /* Plans one of a fixed period. */
-int store_range_plan_fixed(
-	sqlite3 *db, ml_time from, ml_time to, struct store_range *range, struct ml_error *err);
+int store_range_plan_fixed(sqlite3 *db, uint64_t until, ml_time from, ml_time to,
+	struct store_range *range, struct ml_error *err);
 
 /* Writes it down before it is sent. */
 int store_range_save(sqlite3 *db, uint64_t epoch, const char *destination,

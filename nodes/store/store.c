@@ -46,8 +46,11 @@ static struct store *of_door(struct store_door *door)
 static void pass_readings(struct store *store, uint64_t until)
 {
 	struct ml_node *node = store->door.node;
-	size_t room = ml_room(node, PORT_OUT);
-	while (store->first && store->passed < until && room > 0) {
+	size_t room = 0;
+	while (store->first && store->passed < until) {
+		/* Asked again at 0: only then is it told when there is room. */
+		if (room == 0 && (room = ml_room(node, PORT_OUT)) == 0)
+			return;
 		struct ml_message *message = store->first;
 		store->first = message->next;
 		if (!store->first)

@@ -4,6 +4,7 @@
 #include "store/writer.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <meterloom/clock.h>
@@ -49,6 +50,24 @@ static int read_state(sqlite3 *db, const char *name, uint64_t *value, struct ml_
 	return result;
 }
 
+/* Where this writer had the same file open before and finds more in it than it knows of, a commit
+ * that was said to have failed (its sync did) has taken effect after all. It cannot be relied on:
+ * it is undone by the next one, which writes the same readings again. */
+static int read_progress(struct store_writer *writer, struct ml_error *err)
+{
+	uint64_t epoch = 0, sequence = 0;
+	int result = read_state(writer->db, "epoch", &epoch, err);
+	if (result == 0)
+		result = read_state(writer->db, "sequence", &sequence, err);
+	if (result < 0)
+		return result;
+	writer->undo = epoch == writer->epoch && sequence > writer->sequence;
+	if (!writer->undo)
+		writer->sequence = sequence;
+	writer->epoch = epoch;
+	return 0;
+}
+
 static int prepare_all(struct store_writer *writer, struct ml_error *err)
 {
 	const struct {
@@ -82,9 +101,7 @@ int store_writer_ready(struct store_writer *writer, struct ml_error *err)
 	if (result == 0)
 		result = prepare_all(writer, err);
 	if (result == 0)
-		result = read_state(writer->db, "epoch", &writer->epoch, err);
-	if (result == 0)
-		result = read_state(writer->db, "sequence", &writer->sequence, err);
+		result = read_progress(writer, err);
 	if (result < 0)
 		close_database(writer);
 	return result;
@@ -228,6 +245,17 @@ static int write_door(struct store_writer *writer, struct store_door *door, uint
 	return 0;
 }
 
+static int undo_uncertain(struct store_writer *writer, struct ml_error *err)
+{
+	char sql[160];
+	if (!writer->undo)
+		return 0;
+	(void)snprintf(sql, sizeof sql,
+		"DELETE FROM reading WHERE sequence > %llu; DELETE FROM frame WHERE key > %llu",
+		(unsigned long long)writer->sequence, (unsigned long long)writer->sequence);
+	return execute(writer, sql, err);
+}
+
 static int write_all(struct store_writer *writer, struct ml_error *err)
 {
 	int result = store_writer_ready(writer, err);
@@ -238,6 +266,7 @@ static int write_all(struct store_writer *writer, struct ml_error *err)
 	result = execute(writer, "BEGIN IMMEDIATE", err);
 	if (result < 0)
 		return result;
+	result = undo_uncertain(writer, err);
 	for (struct store_door *door = writer->doors; result == 0 && door; door = door->next)
 		result = write_door(writer, door, &sequence, err);
 	if (result == 0)
@@ -246,6 +275,7 @@ static int write_all(struct store_writer *writer, struct ml_error *err)
 		result = execute(writer, "COMMIT", err);
 	if (result == 0) {
 		writer->sequence = sequence;
+		writer->undo = false;
 		return 0;
 	}
 	if (!sqlite3_get_autocommit(writer->db))

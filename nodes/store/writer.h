@@ -52,6 +52,7 @@ struct store_writer {
 	bool timer_runs;
 	bool troubled;
 	struct ml_error trouble;
+	bool undo; /* the file holds more than `sequence`: a commit that cannot be relied on */
 	uint64_t epoch, sequence; /* of the last reading on the disk */
 	uint64_t frame, frame_of; /* the last frame's key and the trace it came with */
 	ml_time last_commit;      /* monotonic */
