@@ -49,11 +49,15 @@ static const struct ml_metric metrics[] = {
 /* Fills the block; false: it does not fit, which a frame of a legal length never does. */
 static bool read_frame(void *block, const struct meter_frame *frame, struct ml_error *err)
 {
-	if (frame->result == METER_FRAME_OK)
+	if (frame->result == METER_FRAME_OK && frame->link == METER_LINK_WIRED)
 		return mbus_decode_frame(block, BLOCK, frame->bytes, frame->length, 0, err) == 0;
 	if (meter_reading_init(block, BLOCK, frame->bytes, frame->length, err))
 		return false;
 	struct meter_reading *reading = block;
+	if (frame->result == METER_FRAME_OK) {
+		meter_reading_set_error(reading, 0, "wireless telegrams cannot be decoded yet");
+		return true;
+	}
 	reading->flags |= METER_NOT_READ;
 	meter_reading_set_error(reading, -1, "not read: %s after %u tries",
 		meter_frame_result_name(frame->result), (unsigned)frame->tries);
