@@ -493,6 +493,20 @@ void kit_trigger(struct kit *kit)
 	on_lane(kit, kit->clock_node, give_trigger, &gift);
 }
 
+static void let_go(void *user)
+{
+	struct kit *kit = ((const struct gift *)user)->kit;
+	ml_release(kit->end_node, kit->held);
+	kit->held = NULL;
+}
+
+void kit_let_go(struct kit *kit)
+{
+	struct gift gift = {0};
+	assert_non_null(kit->held);
+	on_lane(kit, kit->end_node, let_go, &gift);
+}
+
 /* ---- Asking ---- */
 
 static void called(void *user, const struct ml_outcome *outcome)

@@ -72,6 +72,7 @@ void kit_give_failed(struct kit *kit, uint32_t point, uint64_t trace);
 void kit_give_many(struct kit *kit, unsigned id, uint64_t trace, size_t count);
 void kit_round(struct kit *kit, bool begin);
 void kit_trigger(struct kit *kit);
+void kit_let_go(struct kit *kit); /* of the batch that is held: delivered */
 
 /* Calls a command with parameters written with ' for "; `result` and `code` are set. */
 void kit_call(struct kit *kit, const char *command, const char *params);
