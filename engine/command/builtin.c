@@ -15,7 +15,9 @@ const struct ml_command *const ml_builtin_commands[] = {
 	ml_setting_commands,
 	ml_event_commands,
 	ml_log_commands,
+	ml_node_commands,
 	ml_graph_commands,
+	ml_engine_commands_table,
 	NULL,
 };
 

@@ -95,6 +95,11 @@ static void unlist_rejected(struct ml_job *job)
 	job->holders--;
 }
 
+static bool is_listed(const struct ml_job *job)
+{
+	return job->prev || job->commands->first == job;
+}
+
 static bool has_ended(const struct ml_job *job)
 {
 	return job->state >= ML_JOB_SUCCEEDED;
@@ -235,7 +240,7 @@ void ml_job_write(const struct ml_job *job, bool full, struct ml_json_writer *w)
 static void publish(struct ml_job *job)
 {
 	struct ml_engine *engine = job->commands->engine;
-	if (!ml_feed_wanted(engine, "job"))
+	if (job->quiet || !ml_feed_wanted(engine, "job"))
 		return;
 	struct ml_buffer text = {0};
 	struct ml_json_writer w;
@@ -289,6 +294,11 @@ static void deliver(void *user)
 	if (done)
 		drop_result(job); /* it was told: nobody comes for it again */
 	unlist_rejected(job);
+	if (job->quiet && !job->rejected && is_listed(job)) {
+		detach(job);
+		job->commands->ended--;
+		job->holders--;
+	}
 	unlock(job);
 	release(job);
 }
@@ -446,28 +456,12 @@ void ml_job_start(struct ml_job *job)
 	}
 }
 
-static void run_moved(void *user)
+void ml_job_set_lane(struct ml_job *job, struct ml_lane *lane)
 {
-	struct ml_job *job = user;
-	enter(job);
-	job->moved(job, job->moved_user);
-	leave(job);
-}
-
-void ml_job_move(struct ml_job *job, struct ml_lane *lane,
-	void (*moved)(struct ml_job *job, void *user), void *user)
-{
-	job->moved = moved;
-	job->moved_user = user;
 	lock(job);
 	job->lane = lane;
 	job->cancel = NULL;
-	job->holders++;
 	unlock(job);
-	if (ml_lane_post(lane, run_moved, job) < 0) {
-		fail_because(job, -ECANCELED, "the lane it was to run on has ended");
-		release(job);
-	}
 }
 
 /* ---- For those who run it ---- */

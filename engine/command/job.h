@@ -41,14 +41,13 @@ struct ml_job {
 	char user[ML_JOB_USER_MAX];
 	ml_time created; /* wall */
 	bool rejected;   /* never ran: job.list does not tell it */
+	bool quiet;      /* only reads, and its caller waits: neither published nor kept */
 
 	/* lane; constant once it has ended */
 	struct ml_job_params params, action_params;
 	struct ml_buffer result, detail;
 	struct ml_json_writer result_writer, detail_writer;
 	bool has_detail;
-	void (*moved)(struct ml_job *job, void *user);
-	void *moved_user;
 
 	/* lock */
 	struct ml_job *prev, *next;
@@ -72,7 +71,8 @@ struct ml_job {
 
 struct ml_commands {
 	struct ml_engine *engine;
-	const struct ml_command **table; /* sorted by name; owned */
+	ml_time started, started_monotonic; /* with the engine */
+	const struct ml_command **table;    /* sorted by name; owned */
 	size_t count;
 	pthread_mutex_t lock;
 	uint64_t last_id;

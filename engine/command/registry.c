@@ -95,6 +95,10 @@ int ml_commands_new(struct ml_engine *engine, const struct ml_family *const *fam
 		return ml_error_set(err, -ENOMEM, "out of memory");
 	commands->engine = engine;
 	(void)pthread_mutex_init(&commands->lock, NULL);
+	if (engine) {
+		commands->started = ml_clock_wall(ml_engine_clock(engine));
+		commands->started_monotonic = ml_clock_monotonic(ml_engine_clock(engine));
+	}
 	int r = gather(commands, families);
 	if (r < 0)
 		(void)ml_error_set(err, r, "out of memory");
@@ -151,26 +155,33 @@ const char *ml_role_name(enum ml_role role)
 	return names[role];
 }
 
-static void check_call(struct ml_job *job, const struct ml_call *call, struct ml_errors *errors)
+static void check_call(const struct ml_command *command, const struct ml_call *call,
+	struct ml_job_params *params, struct ml_errors *errors)
 {
-	const struct ml_command *command = job->command;
-	if (!command) {
+	if (!command)
 		ml_errors_addf(errors, -ENOENT, "",
-			"there is no command '%s'; command.list tells those there are", job->name);
-		return;
-	}
-	if (call->role < command->role) {
+			"there is no command '%s'; command.list tells those there are",
+			call->command);
+	else if (call->role < command->role)
 		ml_errors_addf(errors, -EACCES, "", "%s needs the role '%s', the caller has '%s'",
 			command->name, ml_role_name(command->role), ml_role_name(call->role));
-		return;
-	}
-	if (call->params && !json_is_object(call->params)) {
+	else if (call->params && !json_is_object(call->params))
 		ml_errors_addf(errors, -EINVAL, "",
 			"the parameters of %s: expected a JSON object, {\"name\": value, ...}",
 			command->name);
-		return;
-	}
-	(void)ml_job_params_fill(&job->params, command->params, command->params_size, call, errors);
+	else
+		(void)ml_job_params_fill(
+			params, command->params, command->params_size, call, errors);
+}
+
+int ml_command_check(struct ml_engine *engine, const struct ml_call *call, struct ml_errors *errors)
+{
+	struct ml_job_params params = {0};
+	check_call(find(ml_engine_commands(engine), call->command), call, &params, errors);
+	ml_job_params_free(&params);
+	if (errors->count)
+		return errors->items[0].code;
+	return errors->more ? -ENOMEM : 0;
 }
 
 uint64_t ml_command_call(struct ml_engine *engine, const struct ml_call *call)
@@ -180,8 +191,9 @@ uint64_t ml_command_call(struct ml_engine *engine, const struct ml_call *call)
 	if (!job)
 		return 0;
 	job->command = find(commands, call->command);
+	job->quiet = job->command && job->command->role == ML_ROLE_READ && call->done;
 	struct ml_errors errors = {0};
-	check_call(job, call, &errors);
+	check_call(job->command, call, &job->params, &errors);
 	if (errors.count == 0 && errors.more == 0) {
 		const char *name = job->command->lane ? job->command->lane : "control";
 		job->lane = ml_engine_lane(engine, name);

@@ -35,11 +35,13 @@ void ml_commands_free(struct ml_commands *commands);
 /* Implemented by the engine. Any thread. */
 struct ml_commands *ml_engine_commands(struct ml_engine *engine);
 
-/* Hands a running job to another lane: `run` is called there, and from then on that is the job's
- * lane. Nothing of the job may be touched by the caller afterwards. `run` is not called where the
- * lane has ended: the job then fails with -ECANCELED. On the job's lane. */
-void ml_job_move(struct ml_job *job, struct ml_lane *lane,
-	void (*run)(struct ml_job *job, void *user), void *user);
+/* Finds what would be wrong with a call without making a job: 0, or the code of the first error. */
+int ml_command_check(
+	struct ml_engine *engine, const struct ml_call *call, struct ml_errors *errors);
+
+/* From now on the job belongs to another lane: it is cancelled and ended there. On the job's lane,
+ * while the other one is parked or has not yet heard of the job. */
+void ml_job_set_lane(struct ml_job *job, struct ml_lane *lane);
 
 /* Memory that the job frees after its end, wiped, with what the table says it holds: the parameters
  * of a node's action. NULL: out of memory. On the job's lane. */

@@ -10,6 +10,7 @@
 
 #include "command/events.h"
 #include "command/feeds.h"
+#include "command/metrics_feed.h"
 #include "command/registry.h"
 #include "command/settings.h"
 #include "graph/revisions.h"
@@ -190,6 +191,7 @@ static int make_data_directory(struct ml_engine *engine, const char *path, struc
 static void taps_changed(void *user)
 {
 	ml_taps_changed(user);
+	ml_metrics_feed_changed(user);
 }
 
 static int make_parts(
