@@ -1,0 +1,266 @@
+/* `meterloom call`: calls a command of a running gateway.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "cli/tool_call.h"
+
+#include <curl/curl.h>
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <meterloom/json.h>
+
+static const char help[] =
+	"Usage: meterloom call [OPTIONS] [NAME [JSON]]\n"
+	"\n"
+	"Calls a command of a running gateway and prints its result. JSON is an object of "
+	"parameters,\n"
+	"or - to read it from the standard input. Without a name the commands are listed.\n"
+	"\n"
+	"  --url URL   the gateway (default: http://127.0.0.1:8080)\n"
+	"  --json      print the result, or what is wrong, as the gateway sent it\n"
+	"\n"
+	"Exit status: 0 it is done, 1 the command failed, 2 wrong usage, 3 the gateway is not "
+	"reached.\n"
+	"\n"
+	"A secret goes through the standard input, since others can see the arguments of "
+	"programs:\n"
+	"  echo '{\"name\": \"smtp\", \"value\": \"...\"}' | meterloom call secret.set -\n";
+
+enum { DONE, FAILED, WRONG_USAGE, NOT_REACHED };
+
+struct options {
+	const char *name, *json, *url;
+	bool raw;
+};
+
+static int wrong_usage(const char *text, const char *what)
+{
+	(void)fprintf(
+		stderr, "meterloom call: %s%s\n`meterloom call --help` tells more.\n", text, what);
+	return WRONG_USAGE;
+}
+
+/* -1: help was given. */
+static int read_options(int argc, char **argv, struct options *options)
+{
+	for (int i = 1; i < argc; i++) {
+		const char *name = argv[i];
+		if (strcmp(name, "--help") == 0) {
+			(void)fputs(help, stdout);
+			return -1;
+		}
+		if (strcmp(name, "--json") == 0)
+			options->raw = true;
+		else if (strcmp(name, "--url") == 0 && i + 1 < argc)
+			options->url = argv[++i];
+		else if (strcmp(name, "--url") == 0)
+			return wrong_usage("a value is missing after ", name);
+		else if (name[0] == '-' && name[1])
+			return wrong_usage("there is no option ", name);
+		else if (!options->name)
+			options->name = name;
+		else if (!options->json)
+			options->json = name;
+		else
+			return wrong_usage("too many arguments: ", name);
+	}
+	if (options->name && strcmp(options->name, "secret.set") == 0 && options->json &&
+		strcmp(options->json, "-") != 0)
+		return wrong_usage(
+			"others can see the arguments of programs: give the secret on the "
+			"standard input, with - as JSON",
+			"");
+	return 0;
+}
+
+/* ---- HTTP ---- */
+
+static size_t on_data(char *data, size_t size, size_t count, void *user)
+{
+	struct ml_buffer *answer = user;
+	ml_buffer_append(answer, data, size * count);
+	return answer->failed ? 0 : size * count;
+}
+
+static CURLcode request(
+	CURL *curl, const char *url, const char *body, struct ml_buffer *answer, long *status)
+{
+	struct curl_slist *headers = NULL;
+	if (body) {
+		headers = curl_slist_append(headers, "Content-Type: application/json");
+		(void)curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+		(void)curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
+		(void)curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(body));
+	}
+	(void)curl_easy_setopt(curl, CURLOPT_URL, url);
+	(void)curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+	(void)curl_easy_setopt(curl, CURLOPT_NOPROXY, "127.0.0.1,localhost,[::1]");
+	(void)curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+	(void)curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, 5L);
+	(void)curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
+	(void)curl_easy_setopt(curl, CURLOPT_WRITEDATA, answer);
+	const CURLcode code = curl_easy_perform(curl);
+	(void)curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, status);
+	curl_slist_free_all(headers);
+	return code;
+}
+
+/* ---- Printing ---- */
+
+static void print_result(const struct options *options, const struct ml_buffer *answer)
+{
+	struct ml_buffer text = {0};
+	if (options->raw || ml_json_format(answer->data, answer->length, &text, NULL) < 0)
+		(void)fwrite(answer->data, 1, answer->length, stdout);
+	else
+		(void)fwrite(text.data, 1, text.length, stdout);
+	ml_buffer_free(&text);
+}
+
+static void print_commands(const struct ml_buffer *answer)
+{
+	json_t *list = json_loadb(answer->data, answer->length, 0, NULL);
+	size_t i;
+	json_t *command;
+	json_array_foreach(list, i, command)
+	{
+		const char *name = json_string_value(json_object_get(command, "name"));
+		const char *title = json_string_value(json_object_get(command, "title"));
+		(void)printf("%-22s %s\n", name ? name : "", title ? title : "");
+	}
+	json_decref(list);
+}
+
+/* Every error with its place; 0 lines where the answer is not one of ours. */
+static size_t print_errors(const char *name, const json_t *problem)
+{
+	size_t i, count = 0;
+	json_t *error;
+	json_array_foreach(json_object_get(problem, "errors"), i, error)
+	{
+		const char *pointer = json_string_value(json_object_get(error, "pointer"));
+		const char *text = json_string_value(json_object_get(error, "text"));
+		const json_int_t line = json_integer_value(json_object_get(error, "line"));
+		const json_int_t column = json_integer_value(json_object_get(error, "column"));
+		(void)fprintf(stderr, "%s: ", name);
+		if (line > 0)
+			(void)fprintf(stderr, "%d:%d: ", (int)line, (int)column);
+		if (pointer && *pointer)
+			(void)fprintf(stderr, "%s: ", pointer);
+		(void)fprintf(stderr, "%s\n", text ? text : "");
+		count++;
+	}
+	return count;
+}
+
+static void print_problem(
+	const struct options *options, const struct ml_buffer *answer, long status)
+{
+	const char *name = options->name ? options->name : "meterloom call";
+	if (options->raw && answer->length > 0) {
+		(void)fwrite(answer->data, 1, answer->length, stdout);
+		(void)fputc('\n', stdout);
+		return;
+	}
+	json_t *problem = answer->data ? json_loadb(answer->data, answer->length, 0, NULL) : NULL;
+	const char *detail = json_string_value(json_object_get(problem, "detail"));
+	if (print_errors(name, problem) == 0)
+		(void)fprintf(stderr, "%s: %s (HTTP status %ld)\n", name,
+			detail ? detail : "this is not the answer of a gateway", status);
+	json_decref(problem);
+}
+
+/* ---- Calling ---- */
+
+static int read_input(struct ml_buffer *input)
+{
+	char block[4096];
+	ssize_t got = 0;
+	while ((got = read(STDIN_FILENO, block, sizeof block)) > 0)
+		ml_buffer_append(input, block, (size_t)got);
+	ml_buffer_append(input, "", 1);
+	return got < 0 || input->failed ? -1 : 0;
+}
+
+static int check_json(const char *text)
+{
+	json_error_t where;
+	json_t *tree = json_loads(text, JSON_REJECT_DUPLICATES, &where);
+	const bool object = json_is_object(tree);
+	json_decref(tree);
+	if (!tree)
+		(void)fprintf(stderr, "meterloom call: the parameters are not JSON: %d:%d: %s\n",
+			where.line, where.column, where.text);
+	else if (!object)
+		(void)fprintf(stderr, "meterloom call: expected an object of parameters, "
+				      "{\"name\": value, ...}\n");
+	return object ? 0 : -1;
+}
+
+static int call(const struct options *options, const char *body)
+{
+	char url[2048];
+	struct ml_buffer answer = {0};
+	long status = 0;
+	int result = DONE;
+	const size_t length = strlen(options->url);
+	const int slash = length > 0 && options->url[length - 1] == '/';
+	CURL *curl = curl_easy_init();
+	char *name = curl && options->name ? curl_easy_escape(curl, options->name, 0) : NULL;
+	(void)snprintf(url, sizeof url, "%.*s/api/v1/commands%s%s", (int)length - slash,
+		options->url, name ? "/" : "", name ? name : "");
+	const CURLcode code =
+		curl ? request(curl, url, name ? body : NULL, &answer, &status) : CURLE_FAILED_INIT;
+	if (code != CURLE_OK) {
+		(void)fprintf(stderr,
+			"meterloom call: the gateway at %s is not reached: %s; does `meterloom "
+			"run` run, "
+			"and is --url right?\n",
+			options->url, curl_easy_strerror(code));
+		result = NOT_REACHED;
+	} else if (status < 200 || status > 299) {
+		print_problem(options, &answer, status);
+		result = FAILED;
+	} else if (!name && !options->raw) {
+		print_commands(&answer);
+	} else {
+		print_result(options, &answer);
+	}
+	curl_free(name);
+	if (curl)
+		curl_easy_cleanup(curl);
+	ml_buffer_free(&answer);
+	return result;
+}
+
+int tool_call(int argc, char **argv, const struct ml_family *const *families)
+{
+	(void)families;
+	struct options options = {.url = "http://127.0.0.1:8080"};
+	const int usage = read_options(argc, argv, &options);
+	if (usage != 0)
+		return usage < 0 ? DONE : usage;
+	struct ml_buffer input = {0};
+	const char *body = options.json ? options.json : "{}";
+	int result = WRONG_USAGE;
+	if (strcmp(body, "-") == 0) {
+		if (read_input(&input) < 0) {
+			(void)fprintf(
+				stderr, "meterloom call: the standard input cannot be read\n");
+			goto finish;
+		}
+		body = input.data;
+	}
+	if (check_json(body) < 0)
+		goto finish;
+	(void)curl_global_init(CURL_GLOBAL_DEFAULT);
+	result = call(&options, body);
+	curl_global_cleanup();
+finish:
+	ml_buffer_free(&input);
+	return result;
+}
