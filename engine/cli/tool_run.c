@@ -16,6 +16,8 @@
 
 #include <meterloom/engine.h>
 
+#include "cli/cli.h"
+#include "graph/graph.h"
 #include "http/http.h"
 #include "run/change.h"
 
@@ -53,8 +55,7 @@ struct gateway {
 	uv_signal_t signals[2];
 	size_t signal_count;
 	int lock; /* file of the data directory; negative: none */
-	char *graph;
-	size_t graph_length;
+	struct ml_buffer graph;
 };
 
 static int wrong_usage(const char *text, const char *what)
@@ -101,48 +102,6 @@ static int fail(const struct ml_error *err)
 {
 	(void)fprintf(stderr, "meterloom run: %s\n", err->text);
 	return 1;
-}
-
-/* ---- The graph's file ---- */
-
-static int read_graph(struct gateway *gateway, const char *path, struct ml_error *err)
-{
-	FILE *file = fopen(path, "rb");
-	if (!file)
-		return ml_error_set(err, -errno, "%s: %s", path, strerror(errno));
-	struct ml_buffer text = {.limit = (size_t)16 << 20};
-	char block[4096];
-	size_t got = 0;
-	while ((got = fread(block, 1, sizeof block, file)) > 0)
-		ml_buffer_append(&text, block, got);
-	int r = 0;
-	if (ferror(file))
-		r = ml_error_set(err, -EIO, "%s: %s", path, strerror(errno));
-	else if (text.failed)
-		r = ml_error_set(err, -E2BIG, "%s is too large for a graph", path);
-	(void)fclose(file);
-	if (r < 0) {
-		ml_buffer_free(&text);
-		return r;
-	}
-	ml_buffer_append(&text, "", 0);
-	gateway->graph = text.data ? text.data : strdup("");
-	gateway->graph_length = text.length;
-	return 0;
-}
-
-static void print_errors(const char *path, const struct ml_errors *errors)
-{
-	for (size_t i = 0; i < errors->count; i++) {
-		const struct ml_error *err = &errors->items[i];
-		if (err->line > 0)
-			(void)fprintf(stderr, "%s:%d:%d: %s: %s\n", path, err->line, err->column,
-				err->pointer, err->text);
-		else
-			(void)fprintf(stderr, "%s: %s: %s\n", path, err->pointer, err->text);
-	}
-	if (errors->more)
-		(void)fprintf(stderr, "%s: and %zu more\n", path, errors->more);
 }
 
 /* ---- Parts ---- */
@@ -204,9 +163,11 @@ static void release_signals(struct gateway *gateway)
 static int start(struct gateway *gateway, const struct options *options,
 	const struct ml_family *const *families, struct ml_error *err)
 {
-	if (options->graph && read_graph(gateway, options->graph, err) < 0)
-		return err->code;
-	int r = lock_data(gateway, options->data, err);
+	int r = 0;
+	if (options->graph)
+		r = cli_read_file(options->graph, ML_GRAPH_BYTES_MAX, &gateway->graph, err);
+	if (r == 0)
+		r = lock_data(gateway, options->data, err);
 	if (r < 0)
 		return r;
 	gateway->clock = ml_clock_new_real();
@@ -233,6 +194,13 @@ static int start(struct gateway *gateway, const struct options *options,
 	return ml_http_start(&http, &gateway->http, err);
 }
 
+static int boot(struct gateway *gateway, const struct options *options, struct ml_errors *errors)
+{
+	const char *text = gateway->graph.data ? gateway->graph.data : "";
+	return ml_engine_boot(gateway->engine, options->graph ? text : NULL, gateway->graph.length,
+		options->graph, errors);
+}
+
 static void end(struct gateway *gateway)
 {
 	ml_http_stop(gateway->http);
@@ -242,7 +210,7 @@ static void end(struct gateway *gateway)
 	ml_clock_free(gateway->clock);
 	if (gateway->lock >= 0)
 		(void)close(gateway->lock);
-	free(gateway->graph);
+	ml_buffer_free(&gateway->graph);
 }
 
 int tool_run(int argc, char **argv, const struct ml_family *const *families)
@@ -257,9 +225,8 @@ int tool_run(int argc, char **argv, const struct ml_family *const *families)
 	int result = 0;
 	if (start(&gateway, &options, families, &err) < 0) {
 		result = fail(&err);
-	} else if (ml_engine_boot(gateway.engine, gateway.graph, gateway.graph_length,
-			   options.graph, &errors) != 0) {
-		print_errors(options.graph ? options.graph : "graph", &errors);
+	} else if (boot(&gateway, &options, &errors) != 0) {
+		cli_print_errors(stderr, options.graph, &errors);
 		result = 1;
 	} else {
 		(void)printf("Meterloom %s runs. The page: %s/\n", METERLOOM_VERSION,
