@@ -10,6 +10,9 @@
 
 enum { DIFES_MAX = 10, VIFES_MAX = 10 };
 
+/* Bytes of the data fields; 0Dh has its length in its first byte. */
+static const uint8_t data_lengths[16] = {0, 1, 2, 3, 4, 4, 6, 8, 0, 1, 2, 3, 4, 0, 6, 0};
+
 /* What DIF, VIF and VIFEs say about the data of one record. */
 struct shape {
 	uint8_t data_field; /* low four bits of the DIF */
@@ -156,6 +159,9 @@ static bool read_vifes(struct decoder *d, bool manufacturer)
 			d->record->modifiers |= UINT64_C(1) << METER_M_RESERVED;
 		else if (!extension && code < 0x10 && d->flags & MBUS_COMMAND)
 			d->record->modifiers |= UINT64_C(1) << METER_M_ACTION;
+		else if (!extension && code == 0x1C && data_lengths[d->shape.data_field])
+			/* With data it is what 1Dh is today: an older edition had it here. */
+			d->record->modifiers |= UINT64_C(1) << METER_M_STANDARD_CONTENT;
 		else
 			use_vife(d, vife);
 		extension = vife->what == MBUS_VIFE_EXTENSION;
@@ -262,9 +268,6 @@ static bool read_vif(struct decoder *d)
 }
 
 /* ---- Data ---- */
-
-/* Bytes of the data fields; 0Dh has its length in its first byte. */
-static const uint8_t data_lengths[16] = {0, 1, 2, 3, 4, 4, 6, 8, 0, 1, 2, 3, 4, 0, 6, 0};
 
 /* Applies factor and power of ten. What does not fit 64 bits stays as bytes. */
 static void scale(struct decoder *d)

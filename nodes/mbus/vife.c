@@ -34,7 +34,7 @@ const struct mbus_vife mbus_vife_table[128] = {
 	ERROR(0x15, NO_DATA),
 	ERROR(0x16, DATA_OVERFLOW),
 	ERROR(0x17, DATA_UNDERFLOW),
-	ERROR(0x18, DATA_ERROR),
+	MODIFIER(0x18, DATA_ERROR), /* meters send it with what they counted during an error */
 	MODIFIER(0x19, RESERVED), MODIFIER(0x1A, RESERVED), MODIFIER(0x1B, RESERVED),
 	ERROR(0x1C, PREMATURE_END),
 	MODIFIER(0x1D, STANDARD_CONTENT),

@@ -222,6 +222,12 @@ static void test_error_vifes(void **state)
 	(void)state;
 	assert_of(one("01830005", "energy", "Wh", "5"), 0, 0); /* no error */
 	assert_of(one("01831505", "energy", "Wh", ""), 0, UINT64_C(1) << METER_M_NO_DATA);
+	/* Diehl Sharky 774: hours counted during an error; Itron: an older edition's 1Ch. */
+	assert_of(one("0AA6180500", "operating-time", "s", "18000"), 0,
+		UINT64_C(1) << METER_M_DATA_ERROR);
+	assert_of(one("03FD971C010000", "error-flags", "", "1"), 0,
+		UINT64_C(1) << METER_M_STANDARD_CONTENT);
+	assert_of(one("00831C", "energy", "Wh", ""), 0, UINT64_C(1) << METER_M_PREMATURE_END);
 	assert_of(one("01830C05", "energy", "Wh", ""), 0, UINT64_C(1) << METER_M_BAD_REQUEST);
 }
 
