@@ -84,7 +84,7 @@ static void dropped(struct ml_edge *edge, struct ml_node *from, struct ml_messag
 	ml_message_let_go(from, message, !edge->optional);
 }
 
-static void make_dirty(struct ml_edge *edge, struct ml_lane *lane)
+void ml_edge_make_dirty(struct ml_edge *edge, struct ml_lane *lane)
 {
 	edge->dirty = true;
 	edge->dirty_next = lane->dirty;
@@ -92,7 +92,7 @@ static void make_dirty(struct ml_edge *edge, struct ml_lane *lane)
 }
 
 /* The ring is full. false: the message was dropped. */
-static bool make_room(struct ml_edge *edge, struct ml_node *from, struct ml_message *message)
+bool ml_edge_make_room(struct ml_edge *edge, struct ml_node *from, struct ml_message *message)
 {
 	struct ml_ring *ring = edge->ring;
 	if (ml_ring_room(ring, 1))
@@ -107,16 +107,6 @@ static bool make_room(struct ml_edge *edge, struct ml_node *from, struct ml_mess
 	}
 	dropped(edge, from, message);
 	return false;
-}
-
-void ml_edge_put(struct ml_edge *edge, struct ml_node *from, struct ml_message *message)
-{
-	struct ml_ring *ring = edge->ring;
-	if (ring->filled - ring->seen_tail > ring->mask && !make_room(edge, from, message))
-		return;
-	ml_ring_put(ring, message);
-	if (!edge->dirty)
-		make_dirty(edge, from->lane);
 }
 
 size_t ml_edge_room(struct ml_edge *edge, size_t want)
@@ -208,7 +198,7 @@ void ml_edge_mark(struct ml_edge *edge, const struct ml_round *round)
 		(struct ml_mark){.position = edge->ring->filled, .round = *round};
 	atomic_store_explicit(&edge->marks_head, head + 1, memory_order_release);
 	if (!edge->dirty)
-		make_dirty(edge, edge->from->lane);
+		ml_edge_make_dirty(edge, edge->from->lane);
 }
 
 /* The ring's head must have been read before: a mark was put before the messages behind it were

@@ -21,6 +21,8 @@ enum {
 	ML_ORIGINS_MAX = 256, /* sources of rounds in one graph */
 };
 
+struct ml_lane;
+
 struct ml_mark {
 	uint64_t position;
 	struct ml_round round;
@@ -70,8 +72,21 @@ void ml_edge_fail_all(struct ml_edge *edge, struct ml_node *node, const char *wh
 /* A new ring with what the old one holds; `ring` was made with room for it (ml_edge_fit). */
 void ml_edge_replace_ring(struct ml_edge *edge, struct ml_ring *ring);
 
-/* Producer: puts one message, by the edge's policy. */
-void ml_edge_put(struct ml_edge *edge, struct ml_node *from, struct ml_message *message);
+/* Producer: by the edge's policy, where the ring is full; and the first message of a batch. */
+bool ml_edge_make_room(struct ml_edge *edge, struct ml_node *from, struct ml_message *message);
+void ml_edge_make_dirty(struct ml_edge *edge, struct ml_lane *lane);
+
+/* Producer: puts one message, to be published with others at the end of the batch. */
+static inline void ml_edge_put(struct ml_edge *edge, struct ml_node *from, struct ml_lane *lane,
+	struct ml_message *message)
+{
+	struct ml_ring *ring = edge->ring;
+	if (ring->filled - ring->seen_tail > ring->mask && !ml_edge_make_room(edge, from, message))
+		return;
+	ml_ring_put(ring, message);
+	if (!edge->dirty)
+		ml_edge_make_dirty(edge, lane);
+}
 size_t ml_edge_room(struct ml_edge *edge, size_t want);
 void ml_edge_publish(struct ml_edge *edge);
 /* There must be room for a mark. */

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "run/engine.h"
 #include "run/node.h"
@@ -15,7 +16,19 @@ enum {
 	RUNS_A_TURN = 64,  /* nodes run before timers, posts and other lanes have their turn */
 	TURNS_A_POLL = 16, /* turns before the event loop is asked, while there is work */
 	TRACES_A_BLOCK = 1024,
+	LOOK_ABOUT = 50, /* microseconds */
+	SOON = 100,
+	EAGER = 4,
 };
+
+static void relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__) || defined(__arm__)
+	__asm__ volatile("yield");
+#endif
+}
 
 /* ---- Ready nodes ---- */
 
@@ -142,6 +155,15 @@ uint64_t ml_lane_trace(struct ml_lane *lane)
 	return lane->trace_next++;
 }
 
+ml_time ml_lane_wall(struct ml_lane *lane)
+{
+	if (!lane->wall_known) {
+		lane->wall = ml_clock_wall(lane->engine->clock);
+		lane->wall_known = true;
+	}
+	return lane->wall;
+}
+
 /* ---- A turn ---- */
 
 /* Nodes that other lanes gave something, or gave room. */
@@ -174,6 +196,7 @@ bool ml_lane_turn(struct ml_lane *lane)
 {
 	bool worked = false;
 	lane->now = ml_clock_monotonic(lane->engine->clock);
+	lane->wall_known = false;
 	atomic_fetch_add_explicit(&lane->turns, 1, memory_order_relaxed);
 	if (ml_lane_due(lane) <= lane->now) {
 		ml_lane_fire_timers(lane);
@@ -208,8 +231,31 @@ static void alarm_rings(uv_timer_t *timer)
 	uv_stop(timer->loop);
 }
 
+/* A lane that another one works with would be woken again at once, which costs both of them a
+ * thousand times what a message does. So one that was woken soon after it fell asleep looks about
+ * for a moment before it sleeps again, until that was in vain often enough. */
+static bool look_about(struct ml_lane *lane)
+{
+	if (!lane->eager)
+		return false;
+	const ml_time end = ml_clock_monotonic(lane->engine->clock) + LOOK_ABOUT;
+	do {
+		for (int i = 0; i < 32; i++) {
+			if (must_stay_awake(lane)) {
+				lane->eager = EAGER;
+				return true;
+			}
+			relax();
+		}
+	} while (ml_clock_monotonic(lane->engine->clock) < end);
+	lane->eager--;
+	return false;
+}
+
 static void sleep_until_due(struct ml_lane *lane)
 {
+	if (look_about(lane))
+		return;
 	atomic_store(&lane->sleeping, true);
 	atomic_thread_fence(memory_order_seq_cst);
 	if (must_stay_awake(lane)) {
@@ -224,8 +270,13 @@ static void sleep_until_due(struct ml_lane *lane)
 		uv_update_time(&lane->loop);
 		(void)uv_timer_start(&lane->alarm, alarm_rings, wait, 0);
 	}
+	lane->wall_known = false;
+	const ml_time asleep = ml_clock_monotonic(lane->engine->clock);
 	(void)uv_run(&lane->loop, UV_RUN_ONCE);
-	atomic_store(&lane->sleeping, false);
+	const bool woken_by_other = !atomic_exchange(&lane->sleeping, false);
+	if (woken_by_other && lane->may_spin &&
+		ml_clock_monotonic(lane->engine->clock) - asleep < SOON)
+		lane->eager = EAGER;
 	(void)uv_timer_stop(&lane->alarm);
 }
 
@@ -335,6 +386,7 @@ static int start_loop(struct ml_lane *lane)
 	}
 	(void)uv_timer_init(&lane->loop, &lane->alarm);
 	lane->has_loop = true;
+	lane->may_spin = sysconf(_SC_NPROCESSORS_ONLN) > 1;
 	return 0;
 }
 

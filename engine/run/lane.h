@@ -47,12 +47,16 @@ struct ml_lane {
 	struct ml_timer **heap; /* a binary heap by due time and order; heap[0] is not used */
 	size_t heap_count, heap_capacity;
 	uint64_t timer_order;
-	ml_time now; /* of the last turn */
+	ml_time now;     /* monotonic, of the last turn */
+	ml_time wall;    /* that new messages are stamped with, where `wall_known` */
+	bool wall_known; /* read once a turn, and anew after each sleep */
 	struct ml_pool pool;
 	struct ml_returns returns; /* messages of other lanes' pools, on their way back */
 	struct ml_ack *acks_free, *acks_out;
 	void *ack_chunks;
 	uint64_t trace_next, trace_end;
+	unsigned eager; /* how often it may still look before it sleeps; see lane.c */
+	bool may_spin;  /* there is another processor */
 
 	/* shared */
 	_Atomic(struct ml_ack *) acks_in;
@@ -103,6 +107,7 @@ void ml_lane_ready(struct ml_lane *lane, struct ml_node *node);
 void ml_lane_unready(struct ml_lane *lane, struct ml_node *node);
 void ml_lane_flush(struct ml_lane *lane);
 uint64_t ml_lane_trace(struct ml_lane *lane);
+ml_time ml_lane_wall(struct ml_lane *lane);
 
 /* timer.c */
 void ml_lane_fire_timers(struct ml_lane *lane);

@@ -152,7 +152,7 @@ struct ml_message *ml_message_new(struct ml_node *node, const struct ml_message_
 		if (message->ack)
 			atomic_fetch_add_explicit(&message->ack->holds, 1, memory_order_relaxed);
 	} else {
-		message->time = ml_clock_wall(node->engine->clock);
+		message->time = ml_lane_wall(node->lane);
 		message->trace = ml_lane_trace(node->lane);
 		message->ack = NULL;
 	}

@@ -189,11 +189,14 @@ static size_t process_room(struct ml_node *node)
 	return room;
 }
 
-static void tell_producer(struct ml_edge *edge)
+/* Not before half of the ring is free: a producer that is woken for each slot does no batches. */
+static void tell_producer(struct ml_edge *edge, bool mark)
 {
 	if (edge->crosses)
 		atomic_thread_fence(memory_order_seq_cst);
 	if (!atomic_load_explicit(&edge->producer_waits, memory_order_relaxed) || !edge->from)
+		return;
+	if (!mark && ml_ring_depth(edge->ring) > edge->ring->mask / 2)
 		return;
 	if (edge->crosses) {
 		ml_lane_wake(edge->from->lane);
@@ -226,7 +229,7 @@ static enum outcome run_input(struct ml_node *node, struct ml_edge *edge)
 		if (!ml_node_round(node, edge, &mark->round))
 			return BLOCKED;
 		ml_edge_pass_mark(edge);
-		tell_producer(edge);
+		tell_producer(edge, true);
 		return DONE;
 	}
 	if (count == 0)
@@ -237,7 +240,7 @@ static enum outcome run_input(struct ml_node *node, struct ml_edge *edge)
 		atomic_load_explicit(&node->received, memory_order_relaxed) + count,
 		memory_order_relaxed);
 	node->class->process(node, node->self, edge->to_port, messages, count);
-	tell_producer(edge);
+	tell_producer(edge, false);
 	return DONE;
 }
 
@@ -320,7 +323,7 @@ void ml_emit(struct ml_node *node, unsigned port, struct ml_message *message)
 		atomic_load_explicit(&node->emitted, memory_order_relaxed) + 1,
 		memory_order_relaxed);
 	if (wires->count == 1) {
-		ml_edge_put(wires->edges[0], node, message);
+		ml_edge_put(wires->edges[0], node, node->lane, message);
 		return;
 	}
 	if (wires->count == 0) {
@@ -330,7 +333,7 @@ void ml_emit(struct ml_node *node, unsigned port, struct ml_message *message)
 	atomic_fetch_add_explicit(
 		&message->refs, (unsigned)(wires->count - 1), memory_order_relaxed);
 	for (size_t i = 0; i < wires->count; i++)
-		ml_edge_put(wires->edges[i], node, message);
+		ml_edge_put(wires->edges[i], node, node->lane, message);
 }
 
 size_t ml_room(struct ml_node *node, unsigned port)

@@ -1,0 +1,375 @@
+/* What the engine costs: a hop on one lane and between lanes beside a bare ring, wake-ups, memory
+ * allocated a message, and applying a graph of 200 nodes with one changed.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <malloc.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <meterloom/engine.h>
+#include <meterloom/family.h>
+
+#include "core/ring.h"
+
+enum { BATCH = 32, RING = 256, MESSAGES = 4000000 };
+
+/* ---- Nodes that do nothing ---- */
+
+static void to_json(const struct ml_message *message, struct ml_json_writer *w)
+{
+	(void)message;
+	ml_json_null(w);
+}
+
+static const struct ml_message_type unit_type = {
+	.name = "unit", .help = "Nothing.", .to_json = to_json};
+
+struct bench {
+	int64_t count;
+	uint64_t done;
+	struct ml_node *node;
+	struct ml_timer timer;
+};
+
+static atomic_ullong arrived;
+
+static const struct ml_param params[] = {
+	{.name = "count",
+		.kind = ML_PARAM_INTEGER,
+		.offset = offsetof(struct bench, count),
+		.title = "Count",
+		.help = "How many.",
+		.preset = "0"},
+	{0},
+};
+
+static void emit(struct ml_timer *timer)
+{
+	struct bench *bench = timer->user;
+	size_t room = ml_room(bench->node, 0);
+	if (room > BATCH * 8)
+		room = BATCH * 8;
+	for (; room && bench->done < (uint64_t)bench->count; room--, bench->done++)
+		ml_emit(bench->node, 0, ml_message_new(bench->node, &unit_type, 16, NULL));
+	if (bench->done < (uint64_t)bench->count && ml_room(bench->node, 0))
+		ml_timer_start(timer, 0);
+}
+
+static void source_start(struct ml_node *node, void *self)
+{
+	struct bench *bench = self;
+	bench->node = node;
+	ml_timer_init(&bench->timer, ml_node_lane(node), emit, bench);
+	ml_timer_start(&bench->timer, 0);
+}
+
+static void source_room(struct ml_node *node, void *self)
+{
+	(void)node;
+	emit(&((struct bench *)self)->timer);
+}
+
+static void pass_process(struct ml_node *node, void *self, unsigned port,
+	struct ml_message *const *messages, size_t count)
+{
+	(void)self;
+	(void)port;
+	for (size_t i = 0; i < count; i++)
+		ml_emit(node, 1, messages[i]);
+}
+
+static void sink_process(struct ml_node *node, void *self, unsigned port,
+	struct ml_message *const *messages, size_t count)
+{
+	(void)port;
+	struct bench *bench = self;
+	for (size_t i = 0; i < count; i++)
+		ml_release(node, messages[i]);
+	bench->done += count;
+	atomic_store_explicit(&arrived, bench->done, memory_order_relaxed);
+}
+
+static const struct ml_port source_ports[] = {
+	{.name = "out", .direction = ML_OUTPUT, .type = &unit_type, .help = "Out."}, {0}};
+static const struct ml_port pass_ports[] = {
+	{.name = "in", .direction = ML_INPUT, .type = &unit_type, .help = "In."},
+	{.name = "out", .direction = ML_OUTPUT, .type = &unit_type, .most = 1, .help = "Out."},
+	{0}};
+static const struct ml_port sink_ports[] = {
+	{.name = "in", .direction = ML_INPUT, .type = &unit_type, .help = "In."}, {0}};
+
+static const struct ml_node_class source_class = {.type = "b-source",
+	.version = 1,
+	.title = "Source",
+	.help = "Source.",
+	.category = "source",
+	.params = params,
+	.ports = source_ports,
+	.size = sizeof(struct bench),
+	.flags = ML_NODE_SOURCE,
+	.start = source_start,
+	.room = source_room};
+static const struct ml_node_class pass_class = {.type = "b-pass",
+	.version = 1,
+	.title = "Pass",
+	.help = "Pass.",
+	.category = "process",
+	.params = params,
+	.ports = pass_ports,
+	.size = sizeof(struct bench),
+	.process = pass_process};
+static const struct ml_node_class sink_class = {.type = "b-sink",
+	.version = 1,
+	.title = "Sink",
+	.help = "Sink.",
+	.category = "sink",
+	.params = params,
+	.ports = sink_ports,
+	.size = sizeof(struct bench),
+	.process = sink_process};
+
+static const struct ml_message_type *const types[] = {&unit_type, NULL};
+static const struct ml_node_class *const classes[] = {
+	&source_class, &pass_class, &sink_class, NULL};
+static const struct ml_family family = {.abi = ML_FAMILY_ABI,
+	.size = sizeof(struct ml_family),
+	.name = "bench",
+	.message_types = types,
+	.node_classes = classes};
+static const struct ml_family *const families[] = {&family, NULL};
+
+/* ---- Running a graph ---- */
+
+struct run {
+	struct ml_clock *clock;
+	struct ml_engine *engine;
+	uint64_t count;
+	struct ml_timer timer;
+};
+
+static void run_open(struct run *run)
+{
+	*run = (struct run){.clock = ml_clock_new_real()};
+	const struct ml_engine_options options = {.families = families, .clock = run->clock};
+	struct ml_error err = ML_ERROR_NONE;
+	if (ml_engine_new(&options, &run->engine, &err)) {
+		(void)fprintf(stderr, "%s\n", err.text);
+		exit(1);
+	}
+}
+
+static void run_close(struct run *run)
+{
+	ml_engine_free(run->engine);
+	ml_clock_free(run->clock);
+}
+
+static void apply(struct run *run, const char *text)
+{
+	struct ml_errors errors = {0};
+	if (ml_engine_apply(run->engine, text, strlen(text), &errors)) {
+		(void)fprintf(stderr, "%s: %s\n", errors.count ? errors.items[0].pointer : "",
+			errors.count ? errors.items[0].text : "?");
+		exit(1);
+	}
+	ml_errors_free(&errors);
+}
+
+static void look(struct ml_timer *timer)
+{
+	struct run *run = timer->user;
+	if (atomic_load(&arrived) >= run->count)
+		ml_engine_quit(run->engine);
+	else
+		ml_timer_start(timer, ml_clock_monotonic(run->clock) + ML_MSEC);
+}
+
+static void run_until(struct run *run, uint64_t count)
+{
+	run->count = count;
+	ml_timer_init(&run->timer, ml_engine_lane(run->engine, "control"), look, run);
+	ml_timer_start(&run->timer, 0);
+	ml_engine_run(run->engine);
+}
+
+static void chain_text(
+	struct ml_buffer *text, unsigned passes, const char *sink_lane, uint64_t count)
+{
+	ml_buffer_appendf(text,
+		"{\"meterloom\":1,\"name\":\"b\",\"nodes\":[{\"id\":\"s\",\"type\":\"b-source\","
+		"\"params\":{\"count\":%llu}},{\"id\":\"e\",\"type\":\"b-sink\",\"lane\":\"%s\"}",
+		(unsigned long long)count, sink_lane);
+	for (unsigned i = 0; i < passes; i++)
+		ml_buffer_appendf(text, ",{\"id\":\"p%u\",\"type\":\"b-pass\"}", i);
+	ml_buffer_appendf(text, "],\"edges\":[");
+	for (unsigned i = 0; i < passes; i++) {
+		if (i)
+			ml_buffer_appendf(text, "{\"from\":\"p%u\",\"to\":\"p%u\"},", i - 1, i);
+		else
+			ml_buffer_appendf(text, "{\"from\":\"s\",\"to\":\"p0\"},");
+	}
+	if (passes)
+		ml_buffer_appendf(text, "{\"from\":\"p%u\",\"to\":\"e\"}]}", passes - 1);
+	else
+		ml_buffer_appendf(text, "{\"from\":\"s\",\"to\":\"e\"}]}");
+}
+
+/* ns a message. `grown`: bytes that the heap grew by in the second half of the messages. */
+static double run_chain(
+	unsigned passes, const char *sink_lane, size_t *grown, unsigned long long *wakeups)
+{
+	struct run run;
+	struct ml_buffer text = {0};
+	run_open(&run);
+	atomic_store(&arrived, 0);
+	chain_text(&text, passes, sink_lane, MESSAGES);
+	apply(&run, text.data);
+	run_until(&run, MESSAGES / 4);
+	const size_t before = mallinfo2().uordblks;
+	const uint64_t from = atomic_load(&arrived);
+	const ml_time begin = ml_clock_monotonic(run.clock);
+	run_until(&run, MESSAGES);
+	const double ns = (double)(ml_clock_monotonic(run.clock) - begin) * 1000.0 /
+			  (double)(MESSAGES - from);
+	*grown = mallinfo2().uordblks - before;
+	struct ml_json_writer w;
+	ml_buffer_clear(&text);
+	ml_json_writer_init(&w, &text);
+	ml_engine_metrics(run.engine, &w);
+	*wakeups = 0;
+	for (const char *at = text.data; (at = strstr(at, "\"wakeups\":")); at++)
+		*wakeups += strtoull(at + 10, NULL, 10);
+	ml_buffer_free(&text);
+	run_close(&run);
+	return ns;
+}
+
+/* ---- Bare rings ---- */
+
+static double bare_ring(const struct ml_clock *clock)
+{
+	struct ml_ring *ring = ml_ring_new(RING, 0);
+	void *items[BATCH];
+	const ml_time begin = ml_clock_monotonic(clock);
+	for (long i = 0; i < 20L * MESSAGES / BATCH; i++) {
+		(void)ml_ring_room(ring, BATCH);
+		for (int k = 0; k < BATCH; k++)
+			ml_ring_put(ring, ring);
+		ml_ring_publish(ring);
+		ml_ring_take(ring, items, ml_ring_ready(ring, BATCH));
+	}
+	const double ns = (double)(ml_clock_monotonic(clock) - begin) * 1000.0 / (20.0 * MESSAGES);
+	free(ring);
+	return ns;
+}
+
+static void *consume(void *user)
+{
+	struct ml_ring *ring = user;
+	void *items[BATCH];
+	for (long left = 5L * MESSAGES; left > 0;) {
+		size_t n = ml_ring_ready(ring, BATCH);
+		n = n > BATCH ? BATCH : n;
+		if (n)
+			ml_ring_take(ring, items, n);
+		left -= (long)n;
+	}
+	return NULL;
+}
+
+static double crossing_ring(const struct ml_clock *clock)
+{
+	struct ml_ring *ring = ml_ring_new(RING * 4, 0);
+	pthread_t thread;
+	const ml_time begin = ml_clock_monotonic(clock);
+	if (pthread_create(&thread, NULL, consume, ring))
+		exit(1);
+	for (long left = 5L * MESSAGES; left > 0;) {
+		size_t n = ml_ring_room(ring, BATCH);
+		n = n > BATCH ? BATCH : n;
+		n = (long)n > left ? (size_t)left : n;
+		for (size_t k = 0; k < n; k++)
+			ml_ring_put(ring, ring);
+		if (n)
+			ml_ring_publish(ring);
+		left -= (long)n;
+	}
+	(void)pthread_join(thread, NULL);
+	const double ns = (double)(ml_clock_monotonic(clock) - begin) * 1000.0 / (5.0 * MESSAGES);
+	free(ring);
+	return ns;
+}
+
+/* ---- Apply ---- */
+
+static void big_graph(struct ml_buffer *text, unsigned changed)
+{
+	ml_buffer_clear(text);
+	ml_buffer_appendf(text, "{\"meterloom\":1,\"name\":\"b\",\"nodes\":[{\"id\":\"s\",\"type\":"
+				"\"b-source\"}");
+	for (unsigned i = 0; i < 199; i++)
+		ml_buffer_appendf(text,
+			",{\"id\":\"p%u\",\"type\":\"b-pass\",\"lane\":\"%s\",\"params\":{"
+			"\"count\":%u}}",
+			i, i % 5 ? "main" : "two", i == 100 ? changed : 0);
+	ml_buffer_appendf(text, "],\"edges\":[{\"from\":\"s\",\"to\":\"p0\"}");
+	for (unsigned i = 1; i < 199; i++)
+		ml_buffer_appendf(
+			text, ",{\"from\":\"p%u\",\"to\":\"p%u\",\"capacity\":64}", (i - 1) / 2, i);
+	ml_buffer_appendf(text, "]}");
+}
+
+static double apply_changed(void)
+{
+	struct run run;
+	struct ml_buffer text = {0};
+	run_open(&run);
+	big_graph(&text, 0);
+	apply(&run, text.data);
+	double worst = 0;
+	for (unsigned i = 1; i <= 50; i++) {
+		big_graph(&text, i);
+		const ml_time begin = ml_clock_monotonic(run.clock);
+		apply(&run, text.data);
+		const double ms = (double)(ml_clock_monotonic(run.clock) - begin) / 1000.0;
+		worst = ms > worst ? ms : worst;
+	}
+	ml_buffer_free(&text);
+	run_close(&run);
+	return worst;
+}
+
+int main(void)
+{
+	struct ml_clock *clock = ml_clock_new_real();
+	if (!clock)
+		return 1;
+	size_t grown, grown_across;
+	unsigned long long wakeups, wakeups_across;
+	(void)printf("batches of %d, %d messages\n", BATCH, MESSAGES);
+	(void)printf("bare ring, one thread          %7.2f ns a message   (limit 1)\n",
+		bare_ring(clock));
+	const double few = run_chain(4, "main", &grown, &wakeups);
+	const double many = run_chain(24, "main", &grown, &wakeups);
+	(void)printf("hop on one lane                %7.2f ns a message   (limit 5)\n",
+		(many - few) / 20);
+	(void)printf("  source, 4 hops, sink         %7.2f ns a message\n", few);
+	(void)printf("  heap growth while running    %7zu bytes           (limit 0)\n", grown);
+	(void)printf("bare ring between threads      %7.2f ns a message   (limit 3)\n",
+		crossing_ring(clock));
+	const double across = run_chain(0, "other", &grown_across, &wakeups_across);
+	(void)printf(
+		"source, one hop between lanes, sink %2.2f ns a message   (limit 15)\n", across);
+	(void)printf(
+		"  heap growth while running    %7zu bytes           (limit 0)\n", grown_across);
+	(void)printf("  wake-ups                     %7.4f a batch         (limit 1)\n",
+		(double)wakeups_across / ((double)MESSAGES / BATCH));
+	(void)printf("apply 200 nodes, one changed   %7.2f ms, worst of 50 (limit 20)\n",
+		apply_changed());
+	ml_clock_free(clock);
+	return 0;
+}
