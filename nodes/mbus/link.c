@@ -5,6 +5,9 @@
 
 #include <string.h>
 
+#include "mbus/application.h"
+#include "meter/reading.h"
+
 enum {
 	START_SHORT = 0x10,
 	START_LONG = 0x68,
@@ -17,16 +20,8 @@ enum {
 
 	CI_VARIABLE = 0x72, /* long header */
 	CI_FIXED = 0x73,
-	CI_VARIABLE_SHORT = 0x7A,
-	CI_VARIABLE_NONE = 0x78,
-	HEADER_LONG = 12,
-	HEADER_SHORT = 4,
 
-	DIF_FILLER = 0x2F,
-	DIF_MANUFACTURER = 0x0F,
-	DIF_MORE_FOLLOWS = 0x1F,
 	DATA_VARIABLE = 0x0D,
-	DATA_SPECIAL = 0x0F,
 	EXTENSION = 0x80,
 	VIF_TEXT = 0x7C,
 };
@@ -171,30 +166,8 @@ size_t mbus_link_next_record(const uint8_t *bytes, size_t at, size_t end)
 
 bool mbus_link_more_follows(const uint8_t *frame, size_t length)
 {
-	if (length < AT_DATA + 2 || frame[0] != START_LONG)
-		return false;
-	const size_t end = length - 2;
-	size_t at = AT_DATA;
-	switch (frame[AT_CI]) {
-	case CI_VARIABLE:
-		at += HEADER_LONG;
-		break;
-	case CI_VARIABLE_SHORT:
-		at += HEADER_SHORT;
-		break;
-	case CI_VARIABLE_NONE:
-		break;
-	default:
-		return false;
-	}
-	while (at < end) {
-		const uint8_t dif = frame[at];
-		if (dif == DIF_FILLER)
-			at++;
-		else if ((dif & 0x0F) == DATA_SPECIAL)
-			return dif == DIF_MORE_FOLLOWS;
-		else
-			at = mbus_link_next_record(frame, at, end);
-	}
-	return false;
+	_Alignas(8) uint8_t block[METER_READING_MAX];
+	const struct meter_reading *reading = (const void *)block;
+	return mbus_decode_frame(block, sizeof block, frame, length, 0, NULL) == 0 &&
+	       (reading->flags & METER_MORE_FOLLOWS);
 }

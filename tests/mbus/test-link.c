@@ -135,6 +135,7 @@ static void more_follows_is_a_record_and_no_value(void **state)
 	assert_true(MORE(0x0D, 0x78, 0x02, 0x1F, 0x1F, 0x1F));
 	assert_true(MORE(0x8C, 0x10, 0x83, 0x3B, 1, 2, 3, 4, 0x1F));
 	assert_true(MORE(0x02, 0xFC, 0x02, 'a', 'b', 0x74, 1, 2, 0x1F));
+	assert_true(MORE(0x02, 0xFC, 0x74, 0x02, 'a', 'b', 1, 2, 0x1F)); /* text after the VIFE */
 	assert_false(MORE(0x02, 0x7C, 0x02, 'a', 'b', 1, 0x1F));
 	assert_false(MORE(0x04)); /* ends in the middle */
 	assert_false(mbus_link_more_follows(itron, sizeof itron));
