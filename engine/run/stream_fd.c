@@ -134,8 +134,10 @@ static void later(struct ml_timer *timer)
 		return;
 	if (s->error.code != 0) {
 		if (!s->told_failed) {
+			/* Closing in the callback may free the stream. */
+			const struct ml_error err = s->error;
 			s->told_failed = true;
-			s->head.events->failed(s->head.user, &s->error);
+			s->head.events->failed(s->head.user, &err);
 		}
 		return;
 	}

@@ -10,6 +10,7 @@
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -23,6 +24,12 @@ struct serial {
 	struct ml_line line;
 	struct ml_line next; /* to be set once all has left */
 	bool change;
+};
+
+enum {
+	PTY_MAJOR = 136, /* and the seven after it */
+	PTY_MAJORS = 8,
+	FORMAT = CSIZE | CSTOPB | PARENB | PARODD,
 };
 
 static const struct {
@@ -69,6 +76,14 @@ static int check_line(const struct ml_line *line, struct ml_error *err)
 	return 0;
 }
 
+/* Pseudo-terminals carry bytes, not bits: they ignore parity and size. */
+static bool is_pseudo_terminal(int fd)
+{
+	struct stat st;
+	return fstat(fd, &st) == 0 && major(st.st_rdev) >= PTY_MAJOR &&
+	       major(st.st_rdev) < PTY_MAJOR + PTY_MAJORS;
+}
+
 static int apply_line(int fd, const struct ml_line *line, const char *name, struct ml_error *err)
 {
 	struct termios t;
@@ -94,11 +109,17 @@ static int apply_line(int fd, const struct ml_line *line, const char *name, stru
 	t.c_cc[VTIME] = 0;
 	(void)cfsetispeed(&t, speed);
 	(void)cfsetospeed(&t, speed);
-	if (tcsetattr(fd, TCSANOW, &t) < 0)
+	/* EINVAL may mean that only a part was taken: what counts is what holds then. */
+	if (tcsetattr(fd, TCSANOW, &t) < 0 && errno != EINVAL)
 		return ml_error_set(err, -errno, "%s: %s", name, strerror(errno));
-	if (tcgetattr(fd, &t) < 0 || cfgetospeed(&t) != speed)
+	struct termios now;
+	if (tcgetattr(fd, &now) < 0 || cfgetospeed(&now) != speed)
 		return ml_error_set(
 			err, -EINVAL, "%s: the device does not take %u baud", name, line->baud);
+	if ((now.c_cflag & FORMAT) != (t.c_cflag & FORMAT) && !is_pseudo_terminal(fd))
+		return ml_error_set(err, -EINVAL,
+			"%s: the device does not take %u data bits, %u stop bits and its parity",
+			name, line->data_bits, line->stop_bits);
 	return 0;
 }
 
