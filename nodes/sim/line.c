@@ -223,7 +223,8 @@ int sim_options_parse(const char *text, struct sim_options *options, struct ml_e
 		}
 		char *end = NULL;
 		const unsigned long long value = strtoull(at, &end, 10);
-		if (end == at || *at < '0' || *at > '9' || (*end != '\0' && *end != '&'))
+		if (end == at || *at < '0' || *at > '9' ||
+			(*end != '\0' && (*end != '&' || end[1] == '\0')))
 			return ml_error_set_at(err, -EINVAL, at - text,
 				"simulated bus '%.60s': expected a number of meters, or "
 				"meters=20&seed=1&baud=2400&delay=11&fast=0 or some of these",

@@ -184,6 +184,28 @@ static size_t number_length(uint8_t dif)
 	return lengths[dif & 0x0F];
 }
 
+/* Whether the record at `at`, whose data begins at `data`, is an instantaneous value of storage 0,
+ * of whatever tariff, that no VIFE made something else; *vif is the place of its VIF. */
+static bool is_present_value(const uint8_t *frame, size_t at, size_t data, size_t *vif)
+{
+	if (frame[at] & 0x70) /* function, low bit of the storage number */
+		return false;
+	size_t i = at;
+	while (i < data && (frame[i] & 0x80)) {
+		if (frame[++i] & 0x0F) /* more bits of it */
+			return false;
+	}
+	*vif = ++i;
+	if (i >= data)
+		return false;
+	for (; frame[i] & 0x80; i++) {
+		const uint8_t vife = frame[i + 1] & 0x7F;
+		if (i + 1 >= data || (vife >= 0x40 && vife < 0x70))
+			return false;
+	}
+	return i + 1 == data;
+}
+
 /* `last`: what a real meter would tell next is not known here, so that nothing more may follow. */
 static void move_records(
 	const struct sim_meter *meter, uint8_t *frame, size_t length, bool last, ml_time wall)
@@ -202,11 +224,10 @@ static void move_records(
 			return;
 		}
 		const size_t next = mbus_link_next_record(frame, at, end);
-		const uint8_t vif = frame[at + 1];
 		const size_t data = number_length(dif);
-		/* Instantaneous, storage 0, nothing extended, and whole. */
-		if (!(dif & 0xF0) && !(vif & 0x80) && data > 0 && next == at + 2 + data)
-			move_on(meter, dif, vif, frame + at + 2, data, at, wall);
+		size_t vif = 0;
+		if (data > 0 && next <= end && is_present_value(frame, at, next - data, &vif))
+			move_on(meter, dif, frame[vif] & 0x7F, frame + next - data, data, at, wall);
 		at = next;
 	}
 }

@@ -280,5 +280,9 @@ void rig_until(struct rig *rig, bool (*condition)(struct rig *rig, void *user), 
 	ml_timer_start(&until.timer, now);
 	ml_engine_run(rig->engine);
 	ml_timer_stop(&until.timer);
-	assert_false(until.failed);
+	if (until.failed) {
+		json_t *bus = rig_bus(rig);
+		char *text = json_dumps(bus, 0);
+		fail_msg("nothing happened: %s", text);
+	}
 }

@@ -38,9 +38,9 @@ struct rig {
 	struct rig_frame frames[RIG_FRAMES_MAX];
 	size_t frame_count;
 	struct ml_round begins[RIG_ROUNDS_MAX], ends[RIG_ROUNDS_MAX];
-	size_t begin_count, end_count;
-	bool refuse; /* the taker fails what it gets */
-	bool stuck;  /* it takes nothing */
+	_Atomic size_t begin_count, end_count; /* also looked at from the control lane */
+	bool refuse;                           /* the taker fails what it gets */
+	bool stuck;                            /* it takes nothing */
 	struct ml_node *prod, *taker;
 };
 

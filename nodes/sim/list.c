@@ -1,0 +1,85 @@
+/* The meter list of virtual meters.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "sim/list.h"
+
+#include <stdio.h>
+
+#include "meter/address.h"
+
+enum { POSITION_TEXT = 48 };
+
+static void position_text(const struct sim_meter *meter, size_t index, char out[POSITION_TEXT])
+{
+	(void)snprintf(
+		out, POSITION_TEXT, "%s %zu", meter_medium_name(meter->identity.medium), index + 1);
+}
+
+static bool by_primary(const struct sim_meter *meter, size_t index, enum sim_addressing addressing)
+{
+	if (meter->primary == 0)
+		return false;
+	return addressing == SIM_PRIMARY || (addressing == SIM_MIXED && index % 2 == 0);
+}
+
+void sim_list_csv(const struct sim_line *line, unsigned baud, enum sim_addressing addressing,
+	struct ml_buffer *out)
+{
+	char secondary[METER_SECONDARY_TEXT_MAX];
+	char position[POSITION_TEXT];
+	ml_buffer_appendf(out, "Position,SecondaryAddress,BaudRate,AddressingMode,PrimaryAddress,"
+			       "EnhancedAddress,Bus,State\r\n");
+	for (size_t i = 0; i < sim_line_meter_count(line); i++) {
+		const struct sim_meter *meter = sim_line_meter(line, i);
+		meter_secondary_format(meter->identity, secondary);
+		position_text(meter, i, position);
+		ml_buffer_appendf(out, "%s,%s,%u,%s,", position, secondary, baud,
+			by_primary(meter, i, addressing) ? "primary" : "secondary");
+		if (meter->primary > 0)
+			ml_buffer_appendf(out, "%u", meter->primary);
+		ml_buffer_appendf(out, ",,,active\r\n");
+	}
+}
+
+void sim_list_json(const struct sim_line *line, unsigned baud, enum sim_addressing addressing,
+	struct ml_buffer *out)
+{
+	struct ml_json_writer w;
+	char text[POSITION_TEXT];
+	char manufacturer[METER_MANUFACTURER_TEXT_MAX];
+	ml_json_writer_init(&w, out);
+	w.pretty = true;
+	ml_json_begin_object(&w);
+	ml_json_key(&w, "meters");
+	ml_json_begin_array(&w);
+	for (size_t i = 0; i < sim_line_meter_count(line); i++) {
+		const struct sim_meter *meter = sim_line_meter(line, i);
+		ml_json_begin_object(&w);
+		position_text(meter, i, text);
+		ml_json_key(&w, "position");
+		ml_json_string(&w, text);
+		meter_secondary_format(meter->identity, text);
+		ml_json_key(&w, "secondary_address");
+		ml_json_string(&w, text);
+		ml_json_key(&w, "baud");
+		ml_json_unsigned(&w, baud);
+		ml_json_key(&w, "mode");
+		ml_json_string(&w, by_primary(meter, i, addressing) ? "primary" : "secondary");
+		ml_json_key(&w, "primary_address");
+		if (meter->primary > 0)
+			ml_json_unsigned(&w, meter->primary);
+		else
+			ml_json_null(&w);
+		meter_manufacturer_format(meter->identity.manufacturer, manufacturer);
+		ml_json_key(&w, "manufacturer");
+		ml_json_string(&w, meter->fixed ? NULL : manufacturer);
+		ml_json_key(&w, "model");
+		ml_json_string(&w, meter->model->name);
+		ml_json_key(&w, "telegrams_from");
+		ml_json_string(&w, meter->model->source);
+		ml_json_end_object(&w);
+	}
+	ml_json_end_array(&w);
+	ml_json_end_object(&w);
+	ml_buffer_append(out, "\n", 1);
+}

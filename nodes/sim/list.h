@@ -1,0 +1,23 @@
+/* The meter list of virtual meters, for a gateway to import.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef SIM_LIST_H
+#define SIM_LIST_H
+
+#include <meterloom/json.h>
+
+#include "sim/line.h"
+
+enum sim_addressing { SIM_MIXED, SIM_PRIMARY, SIM_SECONDARY };
+
+/* As CSV with the columns of a meter list file: Position, SecondaryAddress, BaudRate,
+ * AddressingMode, PrimaryAddress, EnhancedAddress, Bus, State. Mixed: every other meter by its
+ * primary address; meters without one by their secondary. */
+void sim_list_csv(const struct sim_line *line, unsigned baud, enum sim_addressing addressing,
+	struct ml_buffer *out);
+
+/* The same as JSON: {"meters": [{"position": …, …}]}, with what each meter is. */
+void sim_list_json(const struct sim_line *line, unsigned baud, enum sim_addressing addressing,
+	struct ml_buffer *out);
+
+#endif

@@ -1,0 +1,454 @@
+/* `meterloom sim`: virtual meters for a gateway to read, and a head-end for its reports.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "sim/tool_sim.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include <meterloom/engine.h>
+#include <meterloom/family.h>
+
+#include "sim/head_end.h"
+#include "sim/list.h"
+#include "sim/port.h"
+
+enum {
+	WRONG_USAGE = 2,
+	HEAD_END_PORT = 8081,
+	SCRIPT_MAX = 64 * 1024,
+	ADDRESS_MAX = 64,
+};
+
+static const char help[] =
+	"Usage: meterloom sim [OPTIONS]\n"
+	"\n"
+	"Virtual M-Bus meters that answer with telegrams of real ones, on a pseudo-terminal or a\n"
+	"TCP port, as slow as the line would be; and a head-end that receives reports. Without\n"
+	"--pty, --tcp, --list and --head-end: 20 meters on a pseudo-terminal.\n"
+	"\n"
+	"Meters\n"
+	"  --meters N          how many (20)\n"
+	"  --seed N            another number, other meters; the same number, the same meters (1)\n"
+	"  --baud N            of the line (2400)\n"
+	"  --delay BITS        bit times before each answer; left out: each meter has its own\n"
+	"  --fast              no time passes on the line\n"
+	"  --pty               on a pseudo-terminal, whose name is printed\n"
+	"  --link PATH         a symbolic link to it, so that its name stays the same\n"
+	"  --tcp [ADDRESS:]PORT  behind a TCP port, as behind a converter (address 127.0.0.1)\n"
+	"\n"
+	"Meter list\n"
+	"  --list FILE         writes the meter list for a gateway to import, - for the terminal\n"
+	"  --json              as JSON instead of CSV\n"
+	"  --addressing HOW    mixed (every other meter by its primary address), primary, "
+	"secondary\n"
+	"\n"
+	"Head-end\n"
+	"  --head-end [ADDRESS:PORT]    receives reports by HTTP POST (127.0.0.1:8081)\n"
+	"  --head-end-directory DIR     where it keeps them (head-end-reports)\n"
+	"  --head-end-user USER:PASSWORD  asks for Basic authentication\n"
+	"  --head-end-answers TEXT      what it answers, such as \"503 x3, close, delay 2s, 200\"\n"
+	"  --head-end-script FILE       the same from a file, one step a line\n"
+	"\n"
+	"  --help              this text\n";
+
+struct tool {
+	struct sim_options options;
+	bool pty, list_json, head_end;
+	const char *link, *tcp, *list;
+	enum sim_addressing addressing;
+	char head_end_address[ADDRESS_MAX];
+	uint16_t head_end_port;
+	struct head_end_options head_end_options;
+	char *login;  /* owned */
+	char *script; /* owned */
+
+	struct ml_clock *clock;
+	struct ml_log *log;
+	struct ml_log_terminal terminal;
+	struct ml_engine *engine;
+	struct sim_port *pty_port, *tcp_port;
+	struct head_end *head_end_running;
+	uv_signal_t signals[2];
+};
+
+static int complain(const char *format, ...) ML_PRINTF(1, 2);
+
+static int complain(const char *format, ...)
+{
+	va_list args;
+	(void)fputs("meterloom sim: ", stderr);
+	va_start(args, format);
+	(void)vfprintf(stderr, format, args);
+	va_end(args);
+	(void)fputc('\n', stderr);
+	return WRONG_USAGE;
+}
+
+/* ---- Arguments ---- */
+
+enum option_key {
+	OPT_METERS = 256,
+	OPT_SEED,
+	OPT_BAUD,
+	OPT_DELAY,
+	OPT_FAST,
+	OPT_PTY,
+	OPT_LINK,
+	OPT_TCP,
+	OPT_LIST,
+	OPT_JSON,
+	OPT_ADDRESSING,
+	OPT_HEAD_END,
+	OPT_DIRECTORY,
+	OPT_USER,
+	OPT_ANSWERS,
+	OPT_SCRIPT,
+	OPT_HELP,
+};
+
+static const struct option options[] = {
+	{"meters", required_argument, NULL, OPT_METERS},
+	{"seed", required_argument, NULL, OPT_SEED},
+	{"baud", required_argument, NULL, OPT_BAUD},
+	{"delay", required_argument, NULL, OPT_DELAY},
+	{"fast", no_argument, NULL, OPT_FAST},
+	{"pty", no_argument, NULL, OPT_PTY},
+	{"link", required_argument, NULL, OPT_LINK},
+	{"tcp", required_argument, NULL, OPT_TCP},
+	{"list", required_argument, NULL, OPT_LIST},
+	{"json", no_argument, NULL, OPT_JSON},
+	{"addressing", required_argument, NULL, OPT_ADDRESSING},
+	{"head-end", no_argument, NULL, OPT_HEAD_END},
+	{"head-end-directory", required_argument, NULL, OPT_DIRECTORY},
+	{"head-end-user", required_argument, NULL, OPT_USER},
+	{"head-end-answers", required_argument, NULL, OPT_ANSWERS},
+	{"head-end-script", required_argument, NULL, OPT_SCRIPT},
+	{"help", no_argument, NULL, OPT_HELP},
+	{0},
+};
+
+/* Splits [ADDRESS:]PORT. */
+static int split(const char *text, char address[ADDRESS_MAX], uint16_t *port)
+{
+	const char *colon = strrchr(text, ':');
+	const char *number = colon ? colon + 1 : text;
+	size_t length = colon ? (size_t)(colon - text) : 0;
+	char *end = NULL;
+	const long value = strtol(number, &end, 10);
+	if (colon && text[0] == '[' && length >= 2 && text[length - 1] == ']') {
+		text++;
+		length -= 2;
+	}
+	if (*number < '0' || *number > '9' || *end != '\0' || value > 65535 ||
+		length >= ADDRESS_MAX)
+		return -EINVAL;
+	if (length > 0) {
+		memcpy(address, text, length);
+		address[length] = '\0';
+	}
+	*port = (uint16_t)value;
+	return 0;
+}
+
+/* "--meters 20" is "meters=20" of a simulated bus. */
+static int set_number(struct tool *t, const char *name, const char *value)
+{
+	char text[64];
+	struct ml_error err = ML_ERROR_NONE;
+	(void)snprintf(text, sizeof text, "%s=%.30s", name, value);
+	if (strchr(value, '&') || sim_options_parse(text, &t->options, &err) < 0)
+		return complain("--%s %s: expected a number%s", name, value,
+			strcmp(name, "meters") == 0 ? " from 1 to 10000"
+			: strcmp(name, "baud") == 0 ? " from 300 to 115200"
+						    : "");
+	return 0;
+}
+
+static int set_addressing(struct tool *t, const char *value)
+{
+	static const char *const names[] = {"mixed", "primary", "secondary"};
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		if (strcmp(value, names[i]) == 0) {
+			t->addressing = (enum sim_addressing)i;
+			return 0;
+		}
+	}
+	return complain("--addressing %s: expected mixed, primary or secondary", value);
+}
+
+static int set_login(struct tool *t, const char *value)
+{
+	free(t->login);
+	t->login = strdup(value);
+	char *colon = t->login ? strchr(t->login, ':') : NULL;
+	if (!colon)
+		return complain("--head-end-user: expected USER:PASSWORD");
+	*colon = '\0';
+	t->head_end_options.user = t->login;
+	t->head_end_options.password = colon + 1;
+	return 0;
+}
+
+static int read_script(struct tool *t, const char *path)
+{
+	FILE *file = fopen(path, "rb");
+	free(t->script);
+	t->script = calloc(1, SCRIPT_MAX + 1);
+	if (!file || !t->script) {
+		const int result = complain("%s: %s", path, strerror(errno));
+		if (file)
+			(void)fclose(file);
+		return result;
+	}
+	const size_t length = fread(t->script, 1, SCRIPT_MAX, file);
+	const bool whole = length < SCRIPT_MAX && !ferror(file);
+	(void)fclose(file);
+	t->head_end_options.script = t->script;
+	return whole ? 0 : complain("%s: it cannot be read, or has more than 64 KiB", path);
+}
+
+static int set_option(struct tool *t, int key, const char *value)
+{
+	switch (key) {
+	case OPT_METERS:
+		return set_number(t, "meters", value);
+	case OPT_SEED:
+		return set_number(t, "seed", value);
+	case OPT_BAUD:
+		return set_number(t, "baud", value);
+	case OPT_DELAY:
+		return set_number(t, "delay", value);
+	case OPT_FAST:
+		t->options.fast = true;
+		return 0;
+	case OPT_PTY:
+		t->pty = true;
+		return 0;
+	case OPT_LINK:
+		t->pty = true;
+		t->link = value;
+		return 0;
+	case OPT_TCP:
+		t->tcp = value;
+		return 0;
+	case OPT_LIST:
+		t->list = value;
+		return 0;
+	case OPT_JSON:
+		t->list_json = true;
+		return 0;
+	case OPT_ADDRESSING:
+		return set_addressing(t, value);
+	case OPT_HEAD_END:
+		t->head_end = true;
+		return 0;
+	case OPT_DIRECTORY:
+		t->head_end_options.directory = value;
+		return 0;
+	case OPT_USER:
+		return set_login(t, value);
+	case OPT_ANSWERS:
+		t->head_end_options.script = value;
+		return 0;
+	case OPT_SCRIPT:
+		return read_script(t, value);
+	default:
+		(void)fputs("`meterloom sim --help` explains the options.\n", stderr);
+		return WRONG_USAGE;
+	}
+}
+
+/* -1: the help was asked for; else an exit code. */
+static int read_arguments(struct tool *t, int argc, char **argv)
+{
+	int key = 0;
+	optind = 1;
+	while ((key = getopt_long(argc, argv, "+", options, NULL)) != -1) {
+		if (key == OPT_HELP)
+			return -1;
+		const int result = set_option(t, key, optarg);
+		if (result != 0)
+			return result;
+		/* The address of --head-end may be left out. */
+		if (key == OPT_HEAD_END && optind < argc && argv[optind][0] != '-' &&
+			split(argv[optind++], t->head_end_address, &t->head_end_port) < 0)
+			return complain("--head-end %s: expected ADDRESS:PORT", argv[optind - 1]);
+	}
+	if (optind < argc)
+		return complain("'%s' is not expected; options begin with --", argv[optind]);
+	if (!t->pty && !t->tcp && !t->list && !t->head_end)
+		t->pty = true;
+	return 0;
+}
+
+/* ---- Work ---- */
+
+static int write_list(struct tool *t)
+{
+	struct ml_buffer out = {0};
+	struct sim_line *line = sim_line_new(&t->options);
+	const bool terminal = strcmp(t->list, "-") == 0;
+	int result = 1;
+	if (!line)
+		goto out;
+	if (t->list_json)
+		sim_list_json(line, t->options.baud, t->addressing, &out);
+	else
+		sim_list_csv(line, t->options.baud, t->addressing, &out);
+	FILE *file = terminal ? stdout : fopen(t->list, "wb");
+	bool good = file && !out.failed && fwrite(out.data, 1, out.length, file) == out.length;
+	if (file && !terminal)
+		good = fclose(file) == 0 && good;
+	if (good)
+		result = 0;
+	else
+		(void)complain("%s cannot be written: %s", t->list, strerror(errno));
+	if (good && !terminal)
+		(void)printf("%u meters listed in %s\n", t->options.meters, t->list);
+out:
+	ml_buffer_free(&out);
+	sim_line_free(line);
+	return result;
+}
+
+static void on_report(void *user, const struct head_end_report *report)
+{
+	char time[ML_TIME_TEXT_MAX];
+	(void)user;
+	ml_time_format(report->time, time);
+	(void)printf("%.8s report %llu: %s, %zu bytes, ", time + 11,
+		(unsigned long long)report->number,
+		report->filename[0] ? report->filename : "without a name", report->length);
+	if (report->status == HEAD_END_CLOSED)
+		(void)printf("connection closed\n");
+	else
+		(void)printf("answered %u%s\n", report->status,
+			report->repeated ? ", had it already" : "");
+	(void)fflush(stdout);
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+	const struct tool *t = handle->data;
+	(void)number;
+	ml_engine_quit(t->engine);
+}
+
+static void say_meters(const struct tool *t, const struct sim_port *port)
+{
+	(void)printf("%u meters at %s, %u baud%s\n", t->options.meters, sim_port_address(port),
+		t->options.baud, t->options.fast ? ", without its delays" : "");
+}
+
+static int start_ports(struct tool *t, struct ml_error *err)
+{
+	struct ml_lane *lane = ml_engine_lane(t->engine, "control");
+	if (t->pty) {
+		if (sim_port_pty(lane, &t->options, t->link, &t->pty_port, err) < 0)
+			return err->code;
+		say_meters(t, t->pty_port);
+	}
+	if (t->tcp) {
+		char address[ADDRESS_MAX] = "127.0.0.1";
+		uint16_t port = 0;
+		if (split(t->tcp, address, &port) < 0)
+			return ml_error_set(
+				err, -EINVAL, "--tcp %s: expected [ADDRESS:]PORT", t->tcp);
+		if (sim_port_tcp(lane, &t->options, address, port, &t->tcp_port, err) < 0)
+			return err->code;
+		say_meters(t, t->tcp_port);
+	}
+	return 0;
+}
+
+static int start_head_end(struct tool *t, struct ml_error *err)
+{
+	if (!t->head_end)
+		return 0;
+	struct head_end_options *o = &t->head_end_options;
+	o->address = t->head_end_address;
+	o->port = t->head_end_port;
+	o->received = on_report;
+	if (head_end_start(t->engine, o, &t->head_end_running, err) < 0)
+		return err->code;
+	(void)printf("head-end at http://%s:%u/, reports are kept in %s\n", o->address,
+		head_end_port(t->head_end_running), o->directory);
+	return 0;
+}
+
+static void stop(struct tool *t)
+{
+	head_end_stop(t->head_end_running);
+	sim_port_close(t->pty_port);
+	sim_port_close(t->tcp_port);
+	ml_engine_free(t->engine);
+	ml_log_free(t->log);
+	ml_clock_free(t->clock);
+}
+
+static int work(struct tool *t)
+{
+	static const struct ml_family *const none[] = {NULL};
+	static const int numbers[] = {SIGINT, SIGTERM};
+	struct ml_error err = ML_ERROR_NONE;
+	t->clock = ml_clock_new_real();
+	t->log = t->clock ? ml_log_new(t->clock, 0) : NULL;
+	t->terminal.fd = STDERR_FILENO;
+	if (t->log)
+		(void)ml_log_subscribe(t->log, ML_LOG_WARNING, ml_log_to_terminal, &t->terminal);
+	const struct ml_engine_options engine = {
+		.families = none, .clock = t->clock, .log = t->log};
+	int result = t->log ? ml_engine_new(&engine, &t->engine, &err)
+			    : ml_error_set(&err, -ENOMEM, "out of memory");
+	if (result == 0)
+		result = start_ports(t, &err);
+	if (result == 0)
+		result = start_head_end(t, &err);
+	if (result == 0) {
+		(void)fflush(stdout);
+		struct uv_loop_s *loop = ml_lane_loop(ml_engine_lane(t->engine, "control"));
+		for (size_t i = 0; i < 2; i++) {
+			(void)uv_signal_init(loop, &t->signals[i]);
+			t->signals[i].data = t;
+			(void)uv_signal_start(&t->signals[i], on_signal, numbers[i]);
+		}
+		ml_engine_run(t->engine);
+	}
+	stop(t);
+	if (result < 0)
+		(void)complain("%s", err.text);
+	return result < 0 ? 1 : 0;
+}
+
+int sim_tool_main(int argc, char **argv, const struct ml_family *const *families)
+{
+	struct tool t = {
+		.options = SIM_OPTIONS_NONE,
+		.head_end_address = "127.0.0.1",
+		.head_end_port = HEAD_END_PORT,
+		.head_end_options = {.directory = "head-end-reports"},
+	};
+	(void)families;
+	(void)signal(SIGPIPE, SIG_IGN);
+	int result = read_arguments(&t, argc, argv);
+	if (result < 0) {
+		(void)fputs(help, stdout);
+		result = 0;
+	} else if (result == 0) {
+		if (t.list)
+			result = write_list(&t);
+		if (result == 0 && (t.pty || t.tcp || t.head_end))
+			result = work(&t);
+	}
+	free(t.login);
+	free(t.script);
+	return result;
+}
