@@ -201,15 +201,16 @@ static void describe_key(lua_State *L, int index, struct key *key)
 	}
 }
 
-/* Pushes a list of the keys of the table at 1, in order. */
-static void push_keys(lua_State *L)
+void ml_lua_keys(lua_State *L, int index)
 {
+	const int table = lua_absindex(L, index);
+	luaL_checkstack(L, 6, "too many values");
 	lua_newtable(L);
 	const int list = lua_gettop(L);
 	lua_Integer count = 0;
 	bool in_order = true;
 	lua_pushnil(L);
-	while (lua_next(L, 1)) {
+	while (lua_next(L, table)) {
 		lua_pop(L, 1);
 		ml_lua_charge(L, 1);
 		count++;
@@ -267,7 +268,7 @@ static int base_pairs(lua_State *L)
 	}
 	luaL_checktype(L, 1, LUA_TTABLE);
 	lua_settop(L, 1);
-	push_keys(L);
+	ml_lua_keys(L, 1);
 	lua_pushinteger(L, 0);
 	lua_pushcclosure(L, pairs_next, 2);
 	lua_pushvalue(L, 1);

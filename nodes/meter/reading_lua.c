@@ -80,6 +80,16 @@ const struct meter_reading *meter_lua_check(lua_State *L, int arg)
 	return view_slot(L, ml_lua_check_object(L, arg, &reading_type))->reading;
 }
 
+const struct meter_record *meter_lua_to_record(
+	lua_State *L, int index, const struct meter_reading **ret_reading)
+{
+	const struct view_object *object = ml_lua_to_object(L, index, &meter_lua_record_type);
+	if (!object || !object->slot->reading || object->slot->generation != object->generation)
+		return NULL;
+	*ret_reading = object->slot->reading;
+	return meter_reading_record(*ret_reading, object->record);
+}
+
 const struct meter_record *meter_lua_check_record(
 	lua_State *L, int arg, const struct meter_reading **ret_reading)
 {

@@ -56,6 +56,10 @@ struct meter_lua_slot *meter_lua_to_slot(lua_State *L, int index);
 /* The same; raises an error. */
 const struct meter_reading *meter_lua_check(lua_State *L, int arg);
 
+/* The record at `index` with its reading, or NULL where that is something else or is void. */
+const struct meter_record *meter_lua_to_record(
+	lua_State *L, int index, const struct meter_reading **ret_reading);
+
 /* The record that is argument `arg`, with its reading; raises an error. */
 const struct meter_record *meter_lua_check_record(
 	lua_State *L, int arg, const struct meter_reading **ret_reading);

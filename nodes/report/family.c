@@ -3,7 +3,10 @@
  */
 #include "report/family.h"
 
+#include "report/spool.h"
+
 static const struct ml_node_class *const report_classes[] = {
+	&report_render_class,
 	&report_file_sink_class,
 	&report_http_sink_class,
 	NULL,
@@ -27,5 +30,7 @@ const struct ml_family report_family = {
 	.size = sizeof(struct ml_family),
 	.name = "report",
 	.node_classes = report_classes,
+	.settings = report_settings,
 	.events = report_events,
+	.services = report_services,
 };

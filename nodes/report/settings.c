@@ -1,0 +1,93 @@
+/* Settings of reports: how they are written unless a node says otherwise.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "report/family.h"
+
+#include "report/text.h"
+
+const struct ml_choice report_charset_choices[] = {
+	{"UTF-8", REPORT_UTF_8, "all characters"},
+	{"ISO-8859-1", REPORT_ISO_8859_1, "western Europe"},
+	{"Windows-1252", REPORT_WINDOWS_1252,
+		"western Europe with the euro sign, as Windows has it"},
+	{NULL, 0, NULL},
+};
+
+const struct ml_choice report_language_choices[] = {
+	{"en", REPORT_ENGLISH, "English"},
+	{"fr", REPORT_FRENCH, "French"},
+	{NULL, 0, NULL},
+};
+
+const struct ml_choice report_separator_choices[] = {
+	{"semicolon", ';', ";"},
+	{"comma", ',', ","},
+	{"tab", '\t', NULL},
+	{NULL, 0, NULL},
+};
+
+const struct ml_choice report_sign_choices[] = {
+	{"point", '.', "12.5"},
+	{"comma", ',', "12,5"},
+	{NULL, 0, NULL},
+};
+
+const struct ml_choice report_line_end_choices[] = {
+	{"crlf", 1, "as RFC 4180 and Windows want it"},
+	{"lf", 0, "as Unix has it"},
+	{NULL, 0, NULL},
+};
+
+const struct ml_choice report_first_day_choices[] = {
+	{"monday", 1, NULL},
+	{"sunday", 0, NULL},
+	{"saturday", 6, NULL},
+	{NULL, 0, NULL},
+};
+
+const struct ml_setting report_settings[] = {
+	{{.name = "report.charset",
+		 .kind = ML_PARAM_CHOICE,
+		 .title = "Character set",
+		 .help = "Of reports. What has no place in it is written as close as it goes, or "
+			 "as ?.",
+		 .preset = "\"UTF-8\"",
+		 .choices = report_charset_choices},
+		ML_SETTING_SHARED},
+	{{.name = "report.decimal_sign",
+		 .kind = ML_PARAM_CHOICE,
+		 .title = "Decimal sign",
+		 .help = "Between the whole part of a number and its decimals.",
+		 .preset = "\"point\"",
+		 .choices = report_sign_choices},
+		ML_SETTING_SHARED},
+	{{.name = "report.first_day_of_week",
+		 .kind = ML_PARAM_CHOICE,
+		 .title = "First day of the week",
+		 .help = "In reports that count weeks.",
+		 .preset = "\"monday\"",
+		 .choices = report_first_day_choices},
+		ML_SETTING_SHARED},
+	{{.name = "report.language",
+		 .kind = ML_PARAM_CHOICE,
+		 .title = "Language",
+		 .help = "Of the words in reports, such as the names of months.",
+		 .preset = "\"en\"",
+		 .choices = report_language_choices},
+		ML_SETTING_SHARED},
+	{{.name = "report.line_end",
+		 .kind = ML_PARAM_CHOICE,
+		 .title = "Line end",
+		 .help = "What ends a line of a report.",
+		 .preset = "\"crlf\"",
+		 .choices = report_line_end_choices},
+		ML_SETTING_SHARED},
+	{{.name = "report.separator",
+		 .kind = ML_PARAM_CHOICE,
+		 .title = "Separator",
+		 .help = "Between the fields of a CSV report.",
+		 .preset = "\"semicolon\"",
+		 .choices = report_separator_choices},
+		ML_SETTING_SHARED},
+	{{.name = NULL}, ML_SETTING_SHARED},
+};
