@@ -199,7 +199,7 @@ int store_shape_parse(
 	shape->count = count;
 	shape->body_length = length;
 	shape->records = calloc(count ? count : 1, sizeof *shape->records);
-	shape->bytes = malloc(METER_BYTES_MAX);
+	shape->bytes = malloc(length); /* they stand in the body */
 	shape->body = malloc(length);
 	int result = 0;
 	if (!shape->records || !shape->bytes || !shape->body) {
@@ -208,8 +208,6 @@ int store_shape_parse(
 		result = ml_error_set(err, -EBADMSG, "a stored shape is damaged");
 	} else {
 		memcpy(shape->body, body, length);
-		uint8_t *fitting = realloc(shape->bytes, shape->bytes_length + 1);
-		shape->bytes = fitting ? fitting : shape->bytes;
 		*ret_shape = shape;
 		shape = NULL;
 	}
