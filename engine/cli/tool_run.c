@@ -17,6 +17,7 @@
 #include <meterloom/engine.h>
 
 #include "cli/cli.h"
+#include "cli/script.h"
 #include "graph/graph.h"
 #include "http/http.h"
 #include "run/change.h"
@@ -33,6 +34,9 @@ static const char help[] =
 	"  --listen ADDRESS:PORT   where the page and the API are served (default: "
 	"127.0.0.1:8080;\n"
 	"                          port 0: any that is free). Loopback addresses only\n"
+	"  --script FILE           commands to call first, one a line: NAME [JSON]; lines that "
+	"begin\n"
+	"                          with # are passed over. One that fails ends the start\n"
 	"  --device-key FILE       the key that encrypts secrets; outside DIR, mode 0600, made if\n"
 	"                          missing (default: $CREDENTIALS_DIRECTORY/meterloom-device-key "
 	"if it\n"
@@ -42,7 +46,7 @@ static const char help[] =
 	"                          (default: info)\n";
 
 struct options {
-	const char *graph, *data, *listen, *device_key;
+	const char *graph, *data, *listen, *device_key, *script;
 	enum ml_log_level level;
 };
 
@@ -87,6 +91,8 @@ static int read_options(int argc, char **argv, struct options *options)
 			options->data = value;
 		else if (strcmp(name, "--listen") == 0)
 			options->listen = value;
+		else if (strcmp(name, "--script") == 0)
+			options->script = value;
 		else if (strcmp(name, "--device-key") == 0)
 			options->device_key = value;
 		else if (strcmp(name, "--log") != 0)
@@ -224,6 +230,8 @@ int tool_run(int argc, char **argv, const struct ml_family *const *families)
 	struct ml_errors errors = {0};
 	int result = 0;
 	if (start(&gateway, &options, families, &err) < 0) {
+		result = fail(&err);
+	} else if (options.script && cli_run_script(gateway.engine, options.script, &err) < 0) {
 		result = fail(&err);
 	} else if (boot(&gateway, &options, &errors) != 0) {
 		cli_print_errors(stderr, options.graph, &errors);

@@ -245,7 +245,7 @@ static void check_waits(struct rules *rules)
 	}
 	while (depth > 0) {
 		const size_t n = rules->stack[--depth];
-		if (is(&graph->nodes[n], ML_NODE_SOURCE))
+		if (is(&graph->nodes[n], ML_NODE_SOURCE) || is(&graph->nodes[n], ML_NODE_QUERY))
 			continue;
 		for (size_t i = rules->in.first[n]; i < rules->in.first[n + 1]; i++) {
 			const struct ml_graph_edge *const edge = &graph->edges[rules->in.list[i]];

@@ -21,11 +21,6 @@ struct lane_work {
 	struct ml_lane *lane;
 };
 
-static bool is_source(const struct ml_node *node)
-{
-	return node->class->flags & ML_NODE_SOURCE || node->wiring.input_count == 0;
-}
-
 static void stop_on_lane(void *user)
 {
 	const struct lane_work *work = user;
@@ -37,7 +32,7 @@ static void stop_on_lane(void *user)
 	}
 	for (size_t i = 0; i < plan->runtime->node_count; i++) {
 		struct ml_node *node = plan->runtime->nodes[i];
-		if (!plan->node_stays[i] && node->lane == work->lane && is_source(node))
+		if (!plan->node_stays[i] && node->lane == work->lane && ml_node_stops_at_once(node))
 			ml_node_stop(node);
 	}
 }
@@ -120,6 +115,17 @@ static void turn_to(struct ml_edge *edge, struct ml_node *to)
 	edge->crosses = edge->from && edge->from->lane != to->lane;
 }
 
+/* An edge to a removed node that has stopped already. */
+static bool give_up_at_once(struct ml_edge *edge)
+{
+	if (edge->to->place != SIZE_MAX || !ml_node_stops_at_once(edge->to))
+		return false;
+	if (edge->from && edge->from->place == SIZE_MAX)
+		ml_node_unwire_output(edge->from, edge);
+	ml_edge_free(edge, edge->to);
+	return true;
+}
+
 /* Edges that went: between two nodes that stay they are given up; else they drain. */
 static void detach_edges(struct ml_plan *plan)
 {
@@ -135,6 +141,8 @@ static void detach_edges(struct ml_plan *plan)
 			ml_edge_free(edge, plan->nodes[to].node);
 			continue;
 		}
+		if (give_up_at_once(edge))
+			continue;
 		if (from != SIZE_MAX || !edge->from->running)
 			edge->from = NULL;
 		if (to != SIZE_MAX)
@@ -142,7 +150,7 @@ static void detach_edges(struct ml_plan *plan)
 	}
 	for (size_t e = 0; e < runtime->ending_count; e++) {
 		struct ml_edge *edge = runtime->ending[e];
-		if (edge->to->place != SIZE_MAX)
+		if (!give_up_at_once(edge) && edge->to->place != SIZE_MAX)
 			turn_to(edge, plan->nodes[edge->to->place].node);
 	}
 }

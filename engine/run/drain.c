@@ -31,17 +31,6 @@ static void unwire_input(struct ml_node *node, const struct ml_edge *edge)
 	}
 }
 
-static void unwire_output(struct ml_node *node, const struct ml_edge *edge)
-{
-	struct ml_wires *wires = &node->wiring.outputs[edge->from_port];
-	for (size_t i = 0; i < wires->count; i++) {
-		if (wires->edges[i] == edge) {
-			wires->edges[i] = wires->edges[--wires->count];
-			return;
-		}
-	}
-}
-
 /* The lanes of this node and of all its neighbours. */
 static void find_neighbours(const struct ml_node *node, bool *affected)
 {
@@ -82,7 +71,7 @@ static void end_node(struct ml_engine *engine, size_t index)
 		struct ml_edge *edge = node->wiring.inputs[0];
 		unwire_input(node, edge);
 		if (edge->from)
-			unwire_output(edge->from, edge);
+			ml_node_unwire_output(edge->from, edge);
 		remove_edge(runtime, edge);
 		ml_edge_free(edge, node);
 	}

@@ -89,6 +89,17 @@ void ml_wiring_free(struct ml_wiring *wiring)
 	*wiring = (struct ml_wiring){0};
 }
 
+void ml_node_unwire_output(struct ml_node *node, const struct ml_edge *edge)
+{
+	struct ml_wires *wires = &node->wiring.outputs[edge->from_port];
+	for (size_t i = 0; i < wires->count; i++) {
+		if (wires->edges[i] == edge) {
+			wires->edges[i] = wires->edges[--wires->count];
+			return;
+		}
+	}
+}
+
 void ml_node_free(struct ml_node *node)
 {
 	if (!node)

@@ -84,6 +84,14 @@ int ml_node_new(struct ml_engine *engine, const struct ml_graph *graph,
 /* After `stop`: destroys the instance. The struct stays while acks are open. */
 void ml_node_free(struct ml_node *node);
 void ml_wiring_free(struct ml_wiring *wiring);
+void ml_node_unwire_output(struct ml_node *node, const struct ml_edge *edge);
+
+/* A removed node of this kind does not drain: what comes in only tells it to do something. */
+static inline bool ml_node_stops_at_once(const struct ml_node *node)
+{
+	return node->class->flags & (ML_NODE_SOURCE | ML_NODE_QUERY) ||
+	       node->wiring.input_count == 0;
+}
 
 /* On its lane, or while it is parked. */
 void ml_node_start(struct ml_node *node);

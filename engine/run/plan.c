@@ -171,7 +171,8 @@ static void spread(struct ml_plan *plan, size_t source, size_t *stack, bool *ent
 		for (size_t e = first_edge[at]; e != SIZE_MAX; e = next_edge[e]) {
 			plan->edges[e].origins[origin / 64] |= (uint64_t)1 << (origin % 64);
 			const size_t to = plan->graph->edges[e].to;
-			if (entered[to] || plan->graph->nodes[to].class->flags & ML_NODE_ROUNDS)
+			if (entered[to] || plan->graph->nodes[to].class->flags &
+						   (ML_NODE_ROUNDS | ML_NODE_QUERY))
 				continue;
 			entered[to] = true;
 			stack[depth++] = to;
@@ -295,9 +296,12 @@ static int wire(struct ml_plan *plan)
 static int wire_draining(struct ml_plan *plan)
 {
 	const struct ml_runtime *runtime = plan->runtime;
-	size_t count = runtime->ending_count;
-	for (size_t e = 0; e < count; e++)
-		plan->next_ending[e] = runtime->ending[e];
+	size_t count = 0;
+	for (size_t e = 0; e < runtime->ending_count; e++) {
+		struct ml_edge *edge = runtime->ending[e];
+		if (edge->to->place != SIZE_MAX || !ml_node_stops_at_once(edge->to))
+			plan->next_ending[count++] = edge;
+	}
 	for (size_t e = 0; e < runtime->edge_count; e++) {
 		struct ml_edge *edge = runtime->edges[e];
 		if (plan->edge_stays[e])
@@ -305,6 +309,8 @@ static int wire_draining(struct ml_plan *plan)
 		const bool from_stays = edge->from && edge->from->place != SIZE_MAX;
 		const size_t to = edge->to->place;
 		if (from_stays && to != SIZE_MAX)
+			continue;
+		if (to == SIZE_MAX && ml_node_stops_at_once(edge->to))
 			continue;
 		plan->next_ending[count++] = edge;
 		if (to == SIZE_MAX)

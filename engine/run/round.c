@@ -76,7 +76,7 @@ static void deliver(struct ml_node *node, const struct ml_round *round)
 {
 	if (node->class->round)
 		node->class->round(node, node->self, round);
-	if (!(node->class->flags & ML_NODE_HOLDS_ROUNDS))
+	if (!(node->class->flags & (ML_NODE_HOLDS_ROUNDS | ML_NODE_QUERY)))
 		pass_on(node, round);
 }
 

@@ -257,9 +257,12 @@ static int open_device(
 
 static int serial_check(const char *rest, struct ml_error *err)
 {
-	if (rest[0] != '/' || strlen(rest) >= STREAM_NAME_MAX - 1)
+	const bool path = rest[0] == '/' || strncmp(rest, "./", 2) == 0;
+	if (!path || strlen(rest) >= STREAM_NAME_MAX - 1)
 		return ml_error_set(err, -EINVAL,
-			"serial:%.60s: expected the path of a device, as in serial:/dev/ttyUSB0",
+			"serial:%.60s: expected the path of a device, as in serial:/dev/ttyUSB0, "
+			"or one "
+			"below the folder the gateway was started in, as in serial:./data/bus",
 			rest);
 	return 0;
 }

@@ -490,6 +490,7 @@ const struct ml_node_class store_query_class = {
 	.metrics = metrics,
 	.size = sizeof(struct query),
 	.lane = STORE_LANE,
+	.flags = ML_NODE_QUERY,
 	.check = check,
 	.prepare = prepare,
 	.start = start,
