@@ -16,7 +16,7 @@ struct ml_http;
 
 /* What clients may take of the gateway. 0: the default. */
 struct ml_http_limits {
-	size_t connections; /* 512; the longest idle one makes room when three quarters are taken */
+	size_t connections; /* 512; the slowest one makes room when three quarters are taken */
 	size_t streams;     /* 32 watchers of events */
 	size_t body;        /* 8 MiB of one request */
 	size_t bodies;      /* 32 MiB of all requests at a time */

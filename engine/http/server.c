@@ -61,20 +61,16 @@ static void link_shut(struct http_link *link)
 		(void)shutdown(info->connect_fd, SHUT_RDWR);
 }
 
-/* When it gets full, those go first that have not asked for anything for the longest time, then
- * those that are slow with a body. */
+/* When it gets full, the one goes that has been silent or slow for the longest time. */
 static void make_room(struct ml_http *http)
 {
 	if (http->link_count <= http->limits.connections - http->limits.connections / 4)
 		return;
-	for (enum http_phase phase = HTTP_IDLE; phase <= HTTP_READING; phase++) {
-		for (struct http_link *link = http->first; link; link = link->next) {
-			if (link->phase == phase && !link->shut) {
-				link_shut(link);
-				return;
-			}
-		}
-	}
+	struct http_link *link = http->first;
+	while (link && (link->shut || link->phase > HTTP_READING))
+		link = link->next;
+	if (link)
+		link_shut(link);
 }
 
 static void on_connection(void *cls, struct MHD_Connection *connection, void **context,
@@ -90,8 +86,8 @@ static void on_connection(void *cls, struct MHD_Connection *connection, void **c
 		link->connection = connection;
 		link_append(link);
 		http->link_count++;
-		make_room(http);
 		http_phase(link, HTTP_IDLE);
+		make_room(http);
 	} else if (*context) {
 		struct http_link *link = *context;
 		link_remove(link);
