@@ -221,7 +221,7 @@ static void consider(struct query *query)
 		return;
 	}
 	if (query->round_count || !query->stored)
-		ml_node_state(query->node, ML_STATE_WAITING, "for a round to be stored");
+		ml_node_state(query->node, ML_STATE_RUNNING, "waits for a round to be stored");
 	ml_timer_start(&query->timer, until);
 }
 
@@ -465,7 +465,6 @@ static const struct ml_port ports[] = {
 	{.name = "out",
 		.direction = ML_OUTPUT,
 		.type = &meter_batch_type,
-		.most = 1,
 		.help = "What is to be sent. Its acknowledgement tells whether it was delivered."},
 	{0},
 };
@@ -490,7 +489,7 @@ const struct ml_node_class store_query_class = {
 	.metrics = metrics,
 	.size = sizeof(struct query),
 	.lane = STORE_LANE,
-	.flags = ML_NODE_QUERY,
+	.flags = ML_NODE_QUERY | ML_NODE_ONE_SINK,
 	.check = check,
 	.prepare = prepare,
 	.start = start,

@@ -406,6 +406,21 @@ static void two_queries_of_one_destination_are_refused(void **state)
 	ml_errors_free(&errors);
 }
 
+static void two_sinks_behind_one_query_are_refused(void **state)
+{
+	struct kit *kit = *state;
+	struct ml_errors errors = {0};
+	static const char graph[] =
+		"{\"meterloom\": 1, \"nodes\": [{\"id\": \"c\", \"type\": \"t-clock\"}, {\"id\": "
+		"\"a\", \"type\": \"store-query\"}, {\"id\": \"x\", \"type\": \"t-end\"}, "
+		"{\"id\": \"y\", \"type\": \"t-end\"}], \"edges\": [{\"from\": \"c\", \"to\": "
+		"\"a.in\"}, {\"from\": \"a\", \"to\": \"x\"}, {\"from\": \"a\", \"to\": "
+		"\"y\"}]}";
+	assert_int_not_equal(ml_engine_check(kit->engine, graph, sizeof graph - 1, &errors), 0);
+	assert_non_null(strstr(errors.items[0].text, "one destination"));
+	ml_errors_free(&errors);
+}
+
 #define STORE_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -429,6 +444,7 @@ int main(void)
 		STORE_TEST(interval_thins_out_across_batches),
 		STORE_TEST(wrong_parameters_are_refused),
 		STORE_TEST(two_queries_of_one_destination_are_refused),
+		STORE_TEST(two_sinks_behind_one_query_are_refused),
 	};
 	fault_install();
 	return cmocka_run_group_tests(tests, NULL, NULL);

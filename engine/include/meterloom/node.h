@@ -80,7 +80,7 @@ enum {
 	ML_NODE_NETWORK_SINK = 1 << 4, /* may wait long for a peer */
 	ML_NODE_CANNOT_WAIT = 1 << 5,  /* a source that drops when there is no room (radio) */
 	/* Gives what is kept, not what comes in: neither rounds nor back-pressure go through it. */
-	ML_NODE_QUERY = 1 << 6,
+	ML_NODE_QUERY = 1 << 7,
 	/* What it puts out is for one destination: two nodes of category "sink" behind it are an
 	   error. */
 	ML_NODE_ONE_SINK = 1 << 6,
