@@ -19,7 +19,7 @@ function process(reading)
     return true
   end
   local meter = reading.meter
-  local key = meter.manufacturer .. meter.id
+  local key = (meter.manufacturer or "") .. meter.id
   local before = last[key]
   local now, day = fingerprint(reading), (reading.unix or 0) // 86400
   if before and before.values == now and before.day == day then

@@ -55,8 +55,8 @@ end
 -- What tells one meter from the next.
 local function meter_of(reading)
   local meter = reading.meter
-  local identity = meter
-    and meter.id .. "." .. meter.manufacturer .. "." .. meter.version .. "." .. meter.medium_code
+  local identity = meter and table.concat({meter.id, meter.manufacturer or "", meter.version or "",
+    meter.medium_code}, ".")
   return (reading.point or "") .. "/" .. (identity or "")
 end
 

@@ -275,6 +275,11 @@ static void get_failed(lua_State *L, void *object)
 	lua_pushboolean(L, (reading_of(L, object)->flags & METER_NOT_READ) != 0);
 }
 
+static void get_more_follows(lua_State *L, void *object)
+{
+	lua_pushboolean(L, (reading_of(L, object)->flags & METER_MORE_FOLLOWS) != 0);
+}
+
 static void get_telegram(lua_State *L, void *object)
 {
 	const struct meter_reading *reading = reading_of(L, object);
@@ -326,6 +331,7 @@ static const struct ml_lua_field reading_fields[] = {
 	{"failed", get_failed, NULL},
 	{"meter", get_meter, NULL},
 	{"moid", get_moid, NULL},
+	{"more_follows", get_more_follows, NULL},
 	{"point", get_point, NULL},
 	{"position", get_position, NULL},
 	{"records", get_records, NULL},
@@ -349,14 +355,23 @@ static void get_id(lua_State *L, void *object)
 
 static void get_manufacturer(lua_State *L, void *object)
 {
+	const struct meter_reading *reading = reading_of(L, object);
 	char text[METER_MANUFACTURER_TEXT_MAX];
-	meter_manufacturer_format(reading_of(L, object)->meter.manufacturer, text);
+	if (!(reading->flags & METER_HAS_MAKER)) {
+		lua_pushnil(L);
+		return;
+	}
+	meter_manufacturer_format(reading->meter.manufacturer, text);
 	lua_pushstring(L, text);
 }
 
 static void get_version(lua_State *L, void *object)
 {
-	lua_pushinteger(L, reading_of(L, object)->meter.version);
+	const struct meter_reading *reading = reading_of(L, object);
+	if (reading->flags & METER_HAS_MAKER)
+		lua_pushinteger(L, reading->meter.version);
+	else
+		lua_pushnil(L);
 }
 
 static void get_medium(lua_State *L, void *object)
@@ -549,7 +564,10 @@ static int reading_tostring(lua_State *L)
 	}
 	meter_id_format(reading->meter.id, id);
 	meter_manufacturer_format(reading->meter.manufacturer, manufacturer);
-	lua_pushfstring(L, "reading of %s.%s", id, manufacturer);
+	if (reading->flags & METER_HAS_MAKER)
+		lua_pushfstring(L, "reading of %s.%s", id, manufacturer);
+	else
+		lua_pushfstring(L, "reading of %s", id);
 	return 1;
 }
 

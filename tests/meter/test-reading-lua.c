@@ -214,6 +214,19 @@ static void test_a_view_may_be_for_reading_only(void **state)
 	good(f, "assert(r.records[1].text == '1.234')");
 }
 
+static void test_a_meter_of_fixed_data_has_no_maker(void **state)
+{
+	struct fixture *f = *state;
+	/* From EN 13757-3: fixed data structure. */
+	const struct meter_reading *fixed =
+		decode_hex(&f->telegram, "73 78563412 0A 00 E9 7E 01000000 35010000");
+	meter_lua_view_set(&f->view, fixed);
+	assert_int_equal(ml_sandbox_run(f->sandbox, prepare, f, NULL), 0);
+	good(f, "assert(r.meter.id == '12345678' and r.meter.manufacturer == nil)\n"
+		"assert(r.meter.version == nil and r.meter.medium and #r.records == 2)\n"
+		"assert(tostring(r) == 'reading of 12345678' and r.more_follows == false)\n");
+}
+
 static void test_a_reading_with_an_error(void **state)
 {
 	struct fixture *f = *state;
@@ -240,6 +253,7 @@ int main(void)
 		VIEW_TEST(test_copies_are_apart),
 		VIEW_TEST(test_what_has_been_passed_on_is_void),
 		VIEW_TEST(test_a_view_may_be_for_reading_only),
+		VIEW_TEST(test_a_meter_of_fixed_data_has_no_maker),
 		VIEW_TEST(test_a_reading_with_an_error),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
