@@ -41,13 +41,13 @@ static void list(const struct ml_family *const *families)
 /* Words, broken to lines that begin with `indent` spaces. */
 static void print_text(const char *text, int indent)
 {
-	int column = WIDTH;
+	int column = -1; /* nothing is printed yet */
 	while (text && *text) {
 		const int length = (int)strcspn(text, " \n");
 		if (length > 0) {
-			const bool fits = column + 1 + length <= WIDTH;
+			const bool fits = column >= 0 && column + 1 + length <= WIDTH;
 			if (!fits)
-				(void)printf("%s%*s", column == WIDTH ? "" : "\n", indent, "");
+				(void)printf("%s%*s", column < 0 ? "" : "\n", indent, "");
 			(void)printf("%s%.*s", fits ? " " : "", length, text);
 			column = (fits ? column + 1 : indent) + length;
 		}

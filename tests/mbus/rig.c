@@ -12,8 +12,6 @@
 
 #include <cmocka.h>
 
-#include <meterloom/command.h>
-
 #include "mbus/family.h"
 #include "meter/family.h"
 #include "sim/family.h"
@@ -229,46 +227,6 @@ static void do_trigger(void *user)
 void rig_trigger(struct rig *rig)
 {
 	assert_int_equal(ml_lane_post(ml_node_lane(rig->prod), do_trigger, rig->prod), 0);
-}
-
-static void on_outcome(void *user, const struct ml_outcome *outcome)
-{
-	struct rig_call *call = user;
-	call->done = true;
-	call->code = outcome->code;
-	(void)snprintf(call->text, sizeof call->text, "%s",
-		outcome->code < 0 ? outcome->errors[0].text : outcome->result);
-}
-
-void rig_command(struct rig *rig, const char *command, const char *params, struct rig_call *call)
-{
-	char text[300];
-	(void)snprintf(text, sizeof text, "%s", params);
-	for (char *c = text; *c; c++) {
-		if (*c == '\'')
-			*c = '"';
-	}
-	json_t *object = json_loads(text, 0, NULL);
-	assert_non_null(object);
-	*call = (struct rig_call){0};
-	const struct ml_call c = {
-		.command = command,
-		.params = object,
-		.role = ML_ROLE_ADMIN,
-		.done = on_outcome,
-		.user_data = call,
-		.lane = ml_engine_lane(rig->engine, "control"),
-	};
-	call->job = ml_command_call(rig->engine, &c);
-	assert_true(call->job != 0);
-	json_decref(object);
-}
-
-void rig_read_now(struct rig *rig, const char *params, struct rig_call *call)
-{
-	char text[300];
-	(void)snprintf(text, sizeof text, "{'node':'bus','action':'read-now','params':%s}", params);
-	rig_command(rig, "node.action", text, call);
 }
 
 json_t *rig_bus(struct rig *rig)

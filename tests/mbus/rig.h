@@ -58,17 +58,6 @@ void rig_graph(struct rig *rig, const char *params);
 /* Triggers a round. */
 void rig_trigger(struct rig *rig);
 
-/* Begins the action "read-now" of the node "bus" with these parameters (JSON, ' for "). */
-struct rig_call {
-	bool done;
-	int code;
-	char text[ML_ERROR_TEXT_MAX]; /* the result as JSON, or the first error */
-	uint64_t job;
-};
-void rig_read_now(struct rig *rig, const char *params, struct rig_call *call);
-/* Calls any command; `call` must stay until it is done. */
-void rig_command(struct rig *rig, const char *command, const char *params, struct rig_call *call);
-
 /* What is measured on the node "bus": state, text, own figures. Freed with json_decref(). */
 json_t *rig_bus(struct rig *rig);
 

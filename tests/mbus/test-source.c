@@ -1,7 +1,6 @@
 /* The node mbus-source over virtual meters on the simulated clock.
  * SPDX-License-Identifier: Apache-2.0
  */
-#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,8 +10,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-
-#include <meterloom/feed.h>
 
 #include "mbus/rig.h"
 
@@ -323,130 +320,6 @@ static void meter_of_another_rate_is_read_at_its_own(void **state)
 	assert_true(second > mbus_line_time(300, rig->frames[1].head.length));
 }
 
-/* ---- Read now ---- */
-
-static void person_reads_all_or_one(void **state)
-{
-	struct rig *rig = *state;
-	const struct sim_options options = SIM_OPTIONS_NONE;
-	struct rig_call call;
-	rig_list(rig, &options, 5, -1);
-	rig_graph(rig, "'interface':'sim:20'");
-	rig_read_now(rig, "{}", &call);
-	rig_pass(rig, ML_SEC);
-	assert_false(call.done);
-	rig_pass(rig, ML_MINUTE);
-	assert_true(call.done);
-	assert_int_equal(call.code, 0);
-	assert_non_null(strstr(call.text, "\"meters\":5,\"read\":5,\"failed\":0,\"seconds\":"));
-	rig->frame_count = 0;
-	rig_read_now(rig, "{'meter':'flat 3'}", &call);
-	rig_pass(rig, ML_MINUTE);
-	assert_int_equal(call.code, 0);
-	assert_non_null(strstr(call.text, "\"meters\":1,\"read\":1"));
-	assert_int_equal(rig->frame_count, 1);
-	assert_int_equal(rig->frames[0].head.point, rig->points[3]);
-	rig_read_now(rig, "{'meter':'flat 9'}", &call);
-	rig_pass(rig, ML_MINUTE);
-	assert_int_equal(call.code, -ENOENT);
-}
-
-static void person_gives_up(void **state)
-{
-	struct rig *rig = *state;
-	const struct sim_options options = SIM_OPTIONS_NONE;
-	struct rig_call calls[2];
-	struct rig_call cancels[2];
-	char params[64];
-	rig_list(rig, &options, 20, -1);
-	rig_graph(rig, "'interface':'sim:20'");
-	for (int i = 0; i < 2; i++)
-		rig_read_now(rig, "{}", &calls[i]);
-	rig_pass(rig, 3 * ML_SEC);
-	/* The one that waits, then the one that runs. */
-	for (int i = 1; i >= 0; i--) {
-		(void)snprintf(
-			params, sizeof params, "{'job':%llu}", (unsigned long long)calls[i].job);
-		rig_command(rig, "job.cancel", params, &cancels[i]);
-		rig_pass(rig, ML_SEC);
-		assert_int_equal(cancels[i].code, 0);
-		assert_true(calls[i].done);
-		assert_int_equal(calls[i].code, -ECANCELED);
-	}
-	assert_non_null(strstr(calls[0].text, "of 20 meters"));
-	/* The round that was begun ends, with what it has. */
-	assert_int_equal(rig->end_count, 1);
-	assert_in_range(rig->ends[0].read, 1, 10);
-	assert_int_equal(rig->frames[rig->frame_count - 1].head.result, METER_FRAME_CANCELLED);
-	rig_trigger(rig);
-	rig_pass(rig, ML_MINUTE);
-	assert_int_equal(rig->ends[1].read, 20);
-}
-
-static void node_that_stops_lets_nobody_wait(void **state)
-{
-	struct rig *rig = *state;
-	const struct sim_options options = SIM_OPTIONS_NONE;
-	struct rig_call calls[3];
-	rig_list(rig, &options, 20, -1);
-	rig_graph(rig, "'interface':'sim:20'");
-	for (int i = 0; i < 3; i++)
-		rig_read_now(rig, "{}", &calls[i]);
-	rig_pass(rig, 3 * ML_SEC);
-	rig_graph(rig, "'interface':'sim:20','telegram_limit':3");
-	rig_pass(rig, ML_SEC);
-	for (int i = 0; i < 3; i++) {
-		assert_true(calls[i].done);
-		assert_int_equal(calls[i].code, -ECANCELED);
-	}
-}
-
-/* ---- Events ---- */
-
-struct heard {
-	struct ml_feed *feed;
-	unsigned failed, lost;
-	char text[1000];
-};
-
-static void on_event(void *user)
-{
-	struct heard *heard = user;
-	struct ml_feed_item item;
-	while (ml_feed_take(heard->feed, &item)) {
-		if (strstr(item.json, "readout-failed")) {
-			heard->failed++;
-			(void)snprintf(heard->text, sizeof heard->text, "%s", item.json);
-		}
-		heard->lost += strstr(item.json, "bus-lost") != NULL;
-		free(item.json);
-	}
-}
-
-static void failures_are_events(void **state)
-{
-	struct rig *rig = *state;
-	const struct sim_options options = SIM_OPTIONS_NONE;
-	struct heard heard = {0};
-	heard.feed = ml_feed_subscribe(rig->engine, "event", 100,
-		ml_engine_lane(rig->engine, "control"), on_event, &heard);
-	assert_non_null(heard.feed);
-	rig_list(rig, &options, 3, METER_MODE_PRIMARY);
-	rig_graph(rig, "'interface':'sim:2'");
-	rig_trigger(rig);
-	rig_pass(rig, ML_MINUTE);
-	assert_int_equal(heard.failed, 1);
-	assert_non_null(strstr(heard.text, "flat 2"));
-	assert_non_null(strstr(heard.text, "it did not answer"));
-	/* An interface that is lost is one event, not one a meter. */
-	rig_graph(rig, "'interface':'tcp:localhost:1'");
-	rig_trigger(rig);
-	rig_pass(rig, 10 * ML_MINUTE);
-	assert_int_equal(heard.failed, 1);
-	assert_int_equal(heard.lost, 1);
-	ml_feed_unsubscribe(heard.feed);
-}
-
 #define WITH_RIG(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -465,10 +338,6 @@ int main(void)
 		WITH_RIG(line_is_used_as_fast_as_it_allows),
 		WITH_RIG(limit_and_one_telegram_only),
 		WITH_RIG(meter_of_another_rate_is_read_at_its_own),
-		WITH_RIG(person_reads_all_or_one),
-		WITH_RIG(person_gives_up),
-		WITH_RIG(node_that_stops_lets_nobody_wait),
-		WITH_RIG(failures_are_events),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

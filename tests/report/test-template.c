@@ -8,7 +8,6 @@
 #include <mbedtls/sha256.h>
 
 #include "batch_kit.h"
-#include "meter/reading_lua.h"
 #include "report/family.h"
 #include "report/template.h"
 
@@ -392,87 +391,6 @@ static void refused(struct fixture *f, const char *values, const char *pointer, 
 		fail_msg("%s\n  gave: %d, %s: %s", values, result, err.pointer, err.text);
 }
 
-/* The first Lua of a page of docs/. */
-static size_t read_example(const char *page, char *text, size_t size)
-{
-	char path[512];
-	(void)snprintf(path, sizeof path, "%s/%s", DOCS_FOLDER, page);
-	FILE *file = fopen(path, "r");
-	assert_non_null(file);
-	static char whole[65536];
-	whole[fread(whole, 1, sizeof whole - 1, file)] = '\0';
-	(void)fclose(file);
-	const char *begin = strstr(whole, "```lua\n");
-	assert_non_null(begin);
-	begin += 7;
-	const char *end = strstr(begin, "\n```");
-	assert_true(end && (size_t)(end - begin) < size);
-	memcpy(text, begin, (size_t)(end - begin));
-	text[end - begin] = '\0';
-	return (size_t)(end - begin);
-}
-
-static void test_the_template_of_the_docs(void **state)
-{
-	struct fixture *f = *state;
-	char text[4096];
-	struct ml_error err = ML_ERROR_NONE;
-	const struct meter_batch batch = kit_batch(rows);
-	const size_t length = read_example("templates.md", text, sizeof text);
-	f->values = "{\"digits\": 1}";
-	if (load_text(f, "docs", text, length, &err) != 0 || render(f, &batch, &err) != 0)
-		fail_msg("%s", err.text);
-	expect_document(f, 0, "0016001234_valuereport_20260131140000_docs-101.csv", "text/csv",
-		"meter;time;energy in kWh\n"
-		"12345678;31/01/2026 12:00;1234.0\n"
-		"12345678;31/01/2026 13:00;1235.0\n");
-}
-
-struct filter_run {
-	struct meter_lua_view view;
-	char text[4096];
-};
-
-static void run_filter(lua_State *L, void *user)
-{
-	struct filter_run *run = user;
-	meter_lua_register(L);
-	if (luaL_loadstring(L, run->text) != LUA_OK)
-		(void)lua_error(L);
-	lua_call(L, 0, 0);
-	struct telegram telegram;
-	static const char *const hex[] = {KIT_HEAT, KIT_MORE_HEAT};
-	for (size_t i = 0; i < 2; i++) {
-		meter_lua_view_set(&run->view, decode_hex(&telegram, hex[i]));
-		(void)lua_getglobal(L, "process");
-		meter_lua_push(L, &run->view);
-		lua_call(L, 1, 1);
-		assert_true(lua_isnil(L, -1));
-	}
-	assert_record(run->view.slots[0].reading, 2, "energy-since-last", "Wh", "1000");
-	meter_lua_view_set(&run->view, decode_hex(&telegram, KIT_WATER));
-	(void)lua_getglobal(L, "process");
-	meter_lua_push(L, &run->view);
-	lua_call(L, 1, 1);
-	assert_true(lua_isboolean(L, -1) && !lua_toboolean(L, -1));
-}
-
-static void test_the_filter_of_the_docs(void **state)
-{
-	static struct filter_run run;
-	struct ml_error err = ML_ERROR_NONE;
-	(void)state;
-	(void)read_example("lua.md", run.text, sizeof run.text);
-	meter_lua_view_init(&run.view);
-	run.view.writable = true;
-	struct ml_sandbox *sb = ml_sandbox_new(&(struct ml_sandbox_options){.memory = 0}, &err);
-	assert_non_null(sb);
-	if (ml_sandbox_run(sb, run_filter, &run, &err) != 0)
-		fail_msg("%s", err.text);
-	ml_sandbox_free(sb);
-	meter_lua_view_free(&run.view);
-}
-
 static void test_options_are_checked(void **state)
 {
 	struct fixture *f = *state;
@@ -515,8 +433,6 @@ int main(void)
 		TEMPLATE_TEST(test_what_fails_leaves_nothing_behind),
 		TEMPLATE_TEST(test_a_broken_store_fails_the_report),
 		TEMPLATE_TEST(test_a_page_has_the_whole_limit),
-		TEMPLATE_TEST(test_the_template_of_the_docs),
-		TEMPLATE_TEST(test_the_filter_of_the_docs),
 		TEMPLATE_TEST(test_options_are_checked),
 		TEMPLATE_TEST(test_what_is_no_template),
 	};
