@@ -95,6 +95,8 @@ struct ml_job *ml_job_find(struct ml_commands *commands, uint64_t id);
 int ml_job_params_fill(struct ml_job_params *params, const struct ml_param *table, size_t size,
 	const struct ml_call *call, struct ml_errors *errors);
 void ml_job_params_free(struct ml_job_params *params);
+/* Whatever a check said of a parameter, it is the parameter that is wrong: -EINVAL. */
+void ml_errors_are_params(struct ml_errors *errors);
 
 /* Writes what went wrong as one JSON array of {"pointer", "text", "line", "column", "at"}. */
 void ml_errors_write(const struct ml_error *errors, size_t count, struct ml_json_writer *w);

@@ -48,6 +48,16 @@ static int keep_texts(struct ml_job_params *params, const struct ml_call *call)
 	return 0;
 }
 
+/* A check of a family may say -ENOENT of what it looked for: no caller must take that for a command
+ * or a job that is not there. */
+void ml_errors_are_params(struct ml_errors *errors)
+{
+	for (size_t i = 0; i < errors->count; i++) {
+		if (errors->items[i].code != -ENOMEM)
+			errors->items[i].code = -EINVAL;
+	}
+}
+
 int ml_job_params_fill(struct ml_job_params *params, const struct ml_param *table, size_t size,
 	const struct ml_call *call, struct ml_errors *errors)
 {
@@ -61,6 +71,7 @@ int ml_job_params_fill(struct ml_job_params *params, const struct ml_param *tabl
 	}
 	const int r = ml_params_parse(table ? table : none, call->params, &source, fields, errors);
 	if (r < 0) {
+		ml_errors_are_params(errors);
 		free(fields);
 		return r;
 	}

@@ -7,6 +7,7 @@
 
 #include <meterloom/family.h>
 
+#include "command/job.h"
 #include "command/settings_private.h"
 
 const struct ml_migration ml_settings_migrations[] = {
@@ -100,6 +101,7 @@ static int check_value(
 	const struct ml_params_source source = {.pointer = ""};
 	const int r = ml_params_parse(row, object, &source, NULL, errors);
 	json_decref(object);
+	ml_errors_are_params(errors);
 	return r;
 }
 

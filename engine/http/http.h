@@ -16,12 +16,12 @@ struct ml_http;
 
 /* What clients may take of the gateway. 0: the default. */
 struct ml_http_limits {
-	size_t connections; /* 512; the slowest one makes room when three quarters are taken */
-	size_t streams;     /* 32 watchers of events */
-	size_t body;        /* 8 MiB of one request */
-	size_t bodies;      /* 32 MiB of all requests at a time */
-	size_t replies;     /* 64 MiB of all answers at a time */
-	ml_time idle_time;  /* 30 s from the last answer (or the connect) to the end of a head */
+	size_t connections;   /* 512; the slowest one makes room when three quarters are taken */
+	size_t streams;       /* 32 watchers of events */
+	size_t body;          /* 8 MiB of one request */
+	size_t bodies;        /* 32 MiB of all requests at a time */
+	size_t replies;       /* 64 MiB of all answers at a time */
+	ml_time idle_time;    /* 30 s from the last answer (or the connect) to the end of a head */
 	ml_time request_time; /* 60 s from the end of a head to that of the body, and for the answer
 			       */
 	ml_time heartbeat;    /* 15 s between signs of life on an event stream */

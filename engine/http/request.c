@@ -9,6 +9,7 @@
 #include <meterloom/setting.h>
 
 #include "http/guard.h"
+#include "http/rpc.h"
 #include "http/server.h"
 
 enum { SMALL_BODY = 64 * 1024 }; /* always taken, whatever others send at the time */
@@ -217,6 +218,8 @@ void http_abandon(struct ml_http *http)
 		if (request->job)
 			ml_command_forget(http->engine, request->job);
 		request->job = 0;
+		http_rpc_free(request->rpc);
+		request->rpc = NULL;
 		if (!request->suspended || request->stream)
 			continue;
 		http_reply_problem(request, 503, "the gateway ends");

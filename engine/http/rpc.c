@@ -1,9 +1,14 @@
 /* JSON-RPC 2.0: calls one after the other, so that a batch means what it says.
  * SPDX-License-Identifier: Apache-2.0
  */
+#include "http/rpc.h"
+
 #include <errno.h>
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <meterloom/setting.h>
 
 #include "command/job.h"
 #include "http/server.h"
@@ -19,6 +24,11 @@ enum rpc_code {
 };
 
 struct http_rpc {
+	struct ml_engine *engine;
+	struct ml_lane *lane;
+	void (*finished)(void *user);
+	void *user;
+	uint64_t job;     /* whose end is awaited; 0: none */
 	json_t *document; /* a request, or a list of them */
 	char *text;       /* owned: what it was parsed from */
 	size_t length;
@@ -32,7 +42,11 @@ void http_rpc_free(struct http_rpc *rpc)
 {
 	if (!rpc)
 		return;
+	if (rpc->job)
+		ml_command_forget(rpc->engine, rpc->job);
 	json_decref(rpc->document);
+	if (rpc->text)
+		ml_wipe(rpc->text, rpc->length); /* it may hold a secret */
 	free(rpc->text);
 	ml_buffer_free(&rpc->out);
 	free(rpc);
@@ -115,44 +129,29 @@ static void answer_failure(
 	end_error(rpc);
 }
 
-static void finish(struct http_request *request)
-{
-	struct http_rpc *rpc = request->rpc;
-	if (is_batch(rpc) && rpc->count > 0)
-		ml_json_end_array(&rpc->w);
-	if (rpc->answers == 0) {
-		http_reply_empty(request, 204);
-	} else {
-		ml_buffer_append(&rpc->out, "\n", 1);
-		http_reply_buffer(request, 200, "application/json", &rpc->out);
-	}
-	http_resume(request);
-}
-
 /* ---- Calls ---- */
 
-/* Goes on with the batch until a command has to be waited for. */
-static void go_on(struct http_request *request);
+/* Goes on with the batch until a command has to be waited for; true: it is at its end. */
+static bool go_on(struct http_rpc *rpc);
 
 static void on_outcome(void *user, const struct ml_outcome *outcome)
 {
-	struct http_request *request = user;
-	struct http_rpc *rpc = request->rpc;
+	struct http_rpc *rpc = user;
 	const json_t *call = current(rpc);
 	const json_t *id = json_object_get(call, "id");
 	const char *method = json_string_value(json_object_get(call, "method"));
-	request->job = 0;
+	rpc->job = 0;
 	if (id && outcome->code == 0) {
 		begin_answer(rpc, id);
 		ml_json_key(&rpc->w, "result");
 		ml_json_raw(&rpc->w, outcome->result, outcome->result_length);
 		ml_json_end_object(&rpc->w);
 	} else if (id) {
-		answer_failure(
-			rpc, id, outcome, ml_command_find(request->http->engine, method) != NULL);
+		answer_failure(rpc, id, outcome, ml_command_find(rpc->engine, method) != NULL);
 	}
 	rpc->index++;
-	go_on(request);
+	if (go_on(rpc))
+		rpc->finished(rpc->user);
 }
 
 static const char *check_shape(const json_t *call)
@@ -174,9 +173,8 @@ static const char *check_shape(const json_t *call)
 }
 
 /* true: a command runs, on_outcome() goes on. */
-static bool call_command(struct http_request *request, const json_t *call)
+static bool call_command(struct http_rpc *rpc, const json_t *call)
 {
-	struct http_rpc *rpc = request->rpc;
 	const json_t *params = json_object_get(call, "params");
 	char pointer[32] = "/params";
 	struct ml_json_place place = {0};
@@ -191,16 +189,15 @@ static bool call_command(struct http_request *request, const json_t *call)
 		.user = "local",
 		.role = ML_ROLE_ADMIN,
 		.done = on_outcome,
-		.user_data = request,
-		.lane = request->http->lane,
+		.user_data = rpc,
+		.lane = rpc->lane,
 	};
-	request->job = ml_command_call(request->http->engine, &todo);
-	return request->job != 0;
+	rpc->job = ml_command_call(rpc->engine, &todo);
+	return rpc->job != 0;
 }
 
-static void go_on(struct http_request *request)
+static bool go_on(struct http_rpc *rpc)
 {
-	struct http_rpc *rpc = request->rpc;
 	for (; rpc->index < rpc->count; rpc->index++) {
 		const json_t *call = current(rpc);
 		const json_t *id = json_object_get(call, "id");
@@ -210,17 +207,19 @@ static void go_on(struct http_request *request)
 		else if (json_is_array(json_object_get(call, "params")))
 			answer_error(rpc, id, RPC_INVALID_PARAMS,
 				"parameters go by name: expected an object, not a list");
-		else if (call_command(request, call))
-			return;
+		else if (call_command(rpc, call))
+			return false;
 		else
 			answer_error(rpc, id, RPC_COMMAND_FAILED, "out of memory");
 	}
-	finish(request);
+	if (is_batch(rpc) && rpc->count > 0)
+		ml_json_end_array(&rpc->w);
+	ml_buffer_append(&rpc->out, "\n", 1);
+	return true;
 }
 
-static void begin_document(struct http_request *request)
+static void parse(struct http_rpc *rpc)
 {
-	struct http_rpc *rpc = request->rpc;
 	json_error_t where;
 	char text[256];
 	rpc->document = json_loadb(
@@ -241,26 +240,66 @@ static void begin_document(struct http_request *request)
 	}
 }
 
-void http_rpc_begin(struct http_request *request)
+/* ---- For the server ---- */
+
+struct http_rpc *http_rpc_new(struct ml_engine *engine, struct ml_lane *lane, const char *text,
+	size_t length, void (*finished)(void *user), void *user)
 {
 	struct http_rpc *rpc = calloc(1, sizeof *rpc);
-	if (!rpc) {
-		http_reply_problem(request, 503, "out of memory");
-		return;
-	}
-	request->rpc = rpc;
+	if (!rpc)
+		return NULL;
+	rpc->engine = engine;
+	rpc->lane = lane;
+	rpc->finished = finished;
+	rpc->user = user;
 	ml_json_writer_init(&rpc->w, &rpc->out);
-	rpc->length = request->body.length;
-	rpc->text = malloc(rpc->length + 1);
+	rpc->length = length;
+	rpc->text = malloc(length + 1);
 	if (!rpc->text) {
-		http_reply_problem(request, 503, "out of memory");
-		return;
+		free(rpc);
+		return NULL;
 	}
-	if (rpc->length > 0)
-		memcpy(rpc->text, request->body.data, rpc->length);
-	rpc->text[rpc->length] = '\0';
-	begin_document(request);
-	go_on(request);
-	if (!request->answered)
+	if (length > 0)
+		memcpy(rpc->text, text, length);
+	rpc->text[length] = '\0';
+	return rpc;
+}
+
+bool http_rpc_start(struct http_rpc *rpc)
+{
+	parse(rpc);
+	return go_on(rpc);
+}
+
+struct ml_buffer *http_rpc_answer(struct http_rpc *rpc)
+{
+	return rpc->answers ? &rpc->out : NULL;
+}
+
+static void reply(struct http_request *request)
+{
+	struct ml_buffer *answer = http_rpc_answer(request->rpc);
+	if (answer)
+		http_reply_buffer(request, 200, "application/json", answer);
+	else
+		http_reply_empty(request, 204);
+}
+
+static void on_finished(void *user)
+{
+	reply(user);
+	http_resume(user);
+}
+
+void http_rpc_begin(struct http_request *request)
+{
+	struct ml_http *http = request->http;
+	request->rpc = http_rpc_new(http->engine, http->lane, request->body.data,
+		request->body.length, on_finished, request);
+	if (!request->rpc)
+		http_reply_problem(request, 503, "out of memory");
+	else if (http_rpc_start(request->rpc))
+		reply(request);
+	else
 		http_suspend(request);
 }

@@ -132,7 +132,6 @@ bool http_route_takes_body(const struct http_route *route);
 
 /* rpc.c */
 void http_rpc_begin(struct http_request *request);
-void http_rpc_free(struct http_rpc *rpc);
 
 /* events.c */
 void http_stream_begin(struct http_request *request);
