@@ -18,9 +18,14 @@ local functions = {
 }
 local columns_max = 2000
 
+-- What it is of and its modifiers are part of what is described: lower-limit-volume, energy-phase-l1.
 local function column_name(record)
-  return record.quantity:gsub(" ", "-") .. "," .. record.unit .. "," .. functions[record.func] .. ","
-    .. record.tariff .. "," .. record.subunit .. "," .. record.storage
+  local words = {record.quantity, record.of}
+  for _, modifier in ipairs(record.modifiers) do
+    words[#words + 1] = modifier
+  end
+  return table.concat(words, "-"):gsub(" ", "-") .. "," .. record.unit .. "," .. functions[record.func]
+    .. "," .. record.tariff .. "," .. record.subunit .. "," .. record.storage
 end
 
 -- Two values of one reading may have the same name: the second one is told apart by its number.

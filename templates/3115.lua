@@ -25,10 +25,14 @@ local functions = {
 -- What the look calls otherwise than we do.
 local descriptions = {["fabrication-number"] = "fabrication-no"}
 
+-- What it is of and its modifiers are part of what is described: lower-limit-volume, energy-phase-l1.
 local function column_name(record)
-  local quantity = descriptions[record.quantity] or record.quantity:gsub(" ", "-")
-  return quantity .. "," .. record.unit .. "," .. functions[record.func] .. "," .. record.tariff .. ","
-    .. record.subunit .. "," .. record.storage
+  local words = {descriptions[record.quantity] or record.quantity, record.of}
+  for _, modifier in ipairs(record.modifiers) do
+    words[#words + 1] = modifier
+  end
+  return table.concat(words, "-"):gsub(" ", "-") .. "," .. record.unit .. "," .. functions[record.func]
+    .. "," .. record.tariff .. "," .. record.subunit .. "," .. record.storage
 end
 
 local function header_of(reading)

@@ -1,6 +1,11 @@
 /* The sandbox: its limits, its runs and its errors.
  * SPDX-License-Identifier: Apache-2.0
  *
+ * With any count hook set Lua's interpreter looks aside at each instruction (about a tenth of its
+ * time); how many instructions lie between two calls of the hook was measured to make no difference
+ * from 100 up, so the period is short. One state and one pcall serve all runs: a run of nothing
+ * costs 25 ns.
+ *
  * An overrun is raised as a Lua error that no pcall() of a script keeps: ours raises it again.
  * Until the stack is unwound each further instruction raises it too, so that no handler on the way
  * gains time.

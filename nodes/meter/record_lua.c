@@ -205,7 +205,8 @@ static void get_series(lua_State *L, void *object)
 	const struct meter_reading *reading;
 	const struct meter_record *record = record_of(L, object, &reading);
 	uint8_t key[METER_SERIES_KEY_MAX];
-	view_push_hex(L, key, meter_series_key(reading, record, key));
+	const size_t length = meter_series_key(reading, record, key);
+	view_push_hex(L, key, length);
 }
 
 static const struct ml_lua_field record_fields[] = {
