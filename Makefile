@@ -3,7 +3,7 @@
 
 NINJA = ninja $(if $(JOBS),-j$(JOBS))
 TEST = meson test --no-rebuild --print-errorlogs $(if $(JOBS),--num-processes $(JOBS))
-RELEASE = --buildtype=release
+RELEASE = --buildtype=release -Doptimization=2
 ASAN = -Db_sanitize=address,undefined -Db_lundef=false
 TSAN = -Db_sanitize=thread -Db_lundef=false -Dweb=disabled
 

@@ -18,10 +18,12 @@
 /* A comma, a line break and the indentation of the deepest level. */
 enum { BEFORE_MAX = 2 + 2 * ML_JSON_DEPTH_MAX };
 
+#ifndef NDEBUG
 static bool in_array(const struct ml_json_writer *w)
 {
 	return w->arrays >> (w->depth - 1) & 1;
 }
+#endif
 
 static char *write_break(char *at, unsigned level)
 {
