@@ -103,10 +103,14 @@ static void taker_round(struct ml_node *node, void *self, const struct ml_round 
 	(void)self;
 	struct rig *rig = rig_of(node);
 	assert_true(rig->end_count < RIG_ROUNDS_MAX);
-	if (round->phase == ML_ROUND_BEGIN)
-		rig->begins[rig->begin_count++] = *round;
-	else
-		rig->ends[rig->end_count++] = *round;
+	/* Who sees the count sees what it counts. */
+	if (round->phase == ML_ROUND_BEGIN) {
+		rig->begins[rig->begin_count] = *round;
+		rig->begin_count++;
+	} else {
+		rig->ends[rig->end_count] = *round;
+		rig->end_count++;
+	}
 }
 
 static const struct ml_port taker_ports[] = {
