@@ -232,7 +232,8 @@ static bool is_from_asked(struct mbus_master *m, const uint8_t *frame, size_t le
 	uint8_t identity[8];
 	bool whole = false;
 	if (!r->secondary)
-		return r->primary == MBUS_ADDRESS_TEST || frame[5] == r->primary;
+		return r->primary == MBUS_ADDRESS_TEST || r->primary == MBUS_ADDRESS_SELECTED ||
+		       frame[5] == r->primary;
 	if (!mbus_link_identity(frame, length, identity, &whole))
 		return true;
 	return mbus_link_matches(identity, whole, r->address);

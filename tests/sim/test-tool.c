@@ -1,0 +1,239 @@
+/* `meterloom sim` as a person runs it.
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * Usage: test-sim-tool PROGRAM
+ */
+#include <curl/curl.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "mbus/frame.h"
+
+enum { PATIENCE = 30000 /* ms */, ARGUMENTS_MAX = 20, OUTPUT_MAX = 16384 };
+
+struct run {
+	pid_t pid;
+	int out; /* its standard output and standard error */
+	char text[OUTPUT_MAX];
+	size_t length;
+};
+
+static const char *program;
+
+static void begin(struct run *run, const char *const *arguments)
+{
+	int ends[2];
+	char *argv[ARGUMENTS_MAX] = {(char *)(uintptr_t)program, (char *)(uintptr_t) "sim"};
+	for (size_t i = 0; arguments[i]; i++)
+		argv[i + 2] = (char *)(uintptr_t)arguments[i];
+	*run = (struct run){0};
+	assert_int_equal(pipe(ends), 0);
+	run->pid = fork();
+	assert_true(run->pid >= 0);
+	if (run->pid == 0) {
+		(void)dup2(ends[1], STDOUT_FILENO);
+		(void)dup2(ends[1], STDERR_FILENO);
+		(void)close(ends[0]);
+		(void)close(ends[1]);
+		(void)execv(program, argv);
+		_exit(127);
+	}
+	(void)close(ends[1]);
+	run->out = ends[0];
+}
+
+/* Reads what it says until that holds `part`, or to the end where it is NULL. */
+static void listen_for(struct run *run, const char *part)
+{
+	while (!part || !strstr(run->text, part)) {
+		struct pollfd fd = {.fd = run->out, .events = POLLIN};
+		assert_true(run->length + 1 < sizeof run->text);
+		if (poll(&fd, 1, PATIENCE) != 1)
+			fail_msg("it does not say '%s' but: %s", part, run->text);
+		const ssize_t n =
+			read(run->out, run->text + run->length, sizeof run->text - 1 - run->length);
+		if (n <= 0 && part)
+			fail_msg("it ended without '%s': %s", part, run->text);
+		if (n <= 0)
+			return;
+		run->length += (size_t)n;
+		run->text[run->length] = '\0';
+	}
+}
+
+/* Its exit code. */
+static int end(struct run *run, int with)
+{
+	int status = 0;
+	if (with)
+		assert_int_equal(kill(run->pid, with), 0);
+	listen_for(run, NULL);
+	assert_int_equal(waitpid(run->pid, &status, 0), run->pid);
+	(void)close(run->out);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+static void list_is_written(void **state)
+{
+	(void)state;
+	struct run run;
+	begin(&run, (const char *[]){"--meters", "3", "--list", "-", NULL});
+	assert_int_equal(end(&run, 0), 0);
+	assert_non_null(strstr(run.text, "Position,SecondaryAddress,BaudRate,"));
+	unsigned lines = 0;
+	for (const char *c = run.text; (c = strchr(c, '\n')); c++)
+		lines++;
+	assert_int_equal(lines, 4);
+	struct run again;
+	begin(&again, (const char *[]){"--meters", "3", "--list", "-", NULL});
+	assert_int_equal(end(&again, 0), 0);
+	assert_string_equal(again.text, run.text);
+	begin(&again, (const char *[]){"--meters", "3", "--seed", "2", "--list", "-", NULL});
+	assert_int_equal(end(&again, 0), 0);
+	assert_string_not_equal(again.text, run.text);
+}
+
+static void wrong_usage_is_told(void **state)
+{
+	(void)state;
+	static const char *const cases[][3] = {{"--meters", "0"}, {"--meters", "x"}, {"meters"},
+		{"--colour"}, {"--baud", "12"}, {"--head-end", "nowhere"}, {"--addressing", "wild"},
+		{"--head-end-user", "nobody"}, {"--head-end-script", "/nonexistent/script"},
+		{"--meters", "1&fast=1"}};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct run run;
+		const char *const arguments[] = {cases[i][0], cases[i][1], NULL};
+		begin(&run, arguments);
+		assert_int_equal(end(&run, 0), 2);
+		assert_true(run.length > 20);
+	}
+	struct run run;
+	begin(&run, (const char *[]){"--head-end", "--head-end-answers", "fly", NULL});
+	assert_int_equal(end(&run, 0), 1);
+	assert_non_null(strstr(run.text, "expected a status"));
+	begin(&run, (const char *[]){"--help", NULL});
+	assert_int_equal(end(&run, 0), 0);
+	assert_non_null(strstr(run.text, "Usage: meterloom sim"));
+}
+
+/* Asks the meter at address 1 through the terminal. */
+static void ask_meter(const char *device)
+{
+	uint8_t bytes[MBUS_FRAME_MAX];
+	struct mbus_parser parser;
+	struct mbus_frame frame = {0};
+	struct termios t;
+	const int fd = open(device, O_RDWR | O_NOCTTY);
+	assert_true(fd >= 0);
+	assert_int_equal(tcgetattr(fd, &t), 0);
+	cfmakeraw(&t);
+	assert_int_equal(tcsetattr(fd, TCSANOW, &t), 0);
+	mbus_parser_init(&parser);
+	for (int step = 0; step < 2; step++) {
+		const size_t length = step == 0 ? mbus_build_snd_nke(bytes, 1)
+						: mbus_build_req_ud2(bytes, 1, true);
+		assert_int_equal(write(fd, bytes, length), (ssize_t)length);
+		frame.kind = 0;
+		while (frame.kind == 0) {
+			uint8_t byte = 0;
+			struct pollfd p = {.fd = fd, .events = POLLIN};
+			assert_int_equal(poll(&p, 1, PATIENCE), 1);
+			assert_int_equal(read(fd, &byte, 1), 1);
+			(void)mbus_parser_feed(&parser, &byte, 1, &frame);
+		}
+		assert_int_equal(frame.kind, step == 0 ? MBUS_FRAME_ACK : MBUS_FRAME_LONG);
+	}
+	assert_int_equal(frame.address, 1);
+	(void)close(fd);
+}
+
+static size_t ignore(char *bytes, size_t size, size_t count, void *user)
+{
+	(void)bytes;
+	(void)user;
+	return size * count;
+}
+
+static long send_report(const char *url)
+{
+	long status = 0;
+	CURL *curl = curl_easy_init();
+	struct curl_slist *headers = curl_slist_append(NULL, "filename: values.csv");
+	curl_easy_setopt(curl, CURLOPT_URL, url);
+	curl_easy_setopt(curl, CURLOPT_POSTFIELDS, "a;b\n");
+	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, ignore);
+	assert_int_equal(curl_easy_perform(curl), CURLE_OK);
+	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+	curl_slist_free_all(headers);
+	curl_easy_cleanup(curl);
+	return status;
+}
+
+static void meters_and_head_end_run_until_they_are_stopped(void **state)
+{
+	(void)state;
+	struct run run;
+	char folder[] = "/tmp/sim-tool-XXXXXX";
+	char link[64];
+	char reports[64];
+	char report[96];
+	char url[64] = "";
+	assert_non_null(mkdtemp(folder));
+	(void)snprintf(link, sizeof link, "%s/bus", folder);
+	(void)snprintf(reports, sizeof reports, "%s/reports", folder);
+	(void)snprintf(report, sizeof report, "%s/000002-values.csv", reports);
+	begin(&run, (const char *[]){"--meters", "2", "--fast", "--link", link, "--head-end",
+			    "127.0.0.1:0", "--head-end-directory", reports, "--head-end-answers",
+			    "503", NULL});
+	listen_for(&run, "reports are kept in");
+	assert_non_null(strstr(run.text, "2 meters at serial:"));
+	ask_meter(link);
+	/* A terminal that was closed may be opened again. */
+	ask_meter(link);
+	const char *at = strstr(run.text, "http://");
+	assert_non_null(at);
+	(void)snprintf(url, sizeof url, "%.*s", (int)strcspn(at, ", \n"), at);
+	assert_int_equal(send_report(url), 503);
+	listen_for(&run, "report 1: values.csv, 4 bytes, answered 503");
+	assert_int_equal(send_report(url), 200);
+	listen_for(&run, "report 2: values.csv, 4 bytes, answered 200");
+	assert_int_equal(access(report, R_OK), 0);
+	assert_int_equal(end(&run, SIGTERM), 0);
+	assert_int_not_equal(access(link, F_OK), 0);
+	assert_int_equal(unlink(report), 0);
+	assert_int_equal(rmdir(reports), 0);
+	assert_int_equal(rmdir(folder), 0);
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(list_is_written),
+		cmocka_unit_test(wrong_usage_is_told),
+		cmocka_unit_test(meters_and_head_end_run_until_they_are_stopped),
+	};
+	if (argc != 2) {
+		(void)fprintf(stderr, "usage: %s PROGRAM\n", argv[0]);
+		return 2;
+	}
+	program = argv[1];
+	curl_global_init(CURL_GLOBAL_DEFAULT);
+	const int result = cmocka_run_group_tests(tests, NULL, NULL);
+	curl_global_cleanup();
+	return result;
+}
