@@ -10,14 +10,17 @@
 
 #include "cli/cli.h"
 #include "cli/describe.h"
+#include "command/builtin.h"
 #include "graph/graph.h"
 
 static const char usage[] =
 	"Usage: meterloom nodes [TYPE]\n"
-	"       meterloom nodes --markdown\n"
+	"       meterloom nodes --json | --markdown\n"
 	"\n"
 	"Lists the types of nodes; with a type, explains it.\n"
 	"\n"
+	"  --json      all types with their ports, actions and the JSON Schema of their "
+	"parameters\n"
 	"  --markdown  the reference of nodes, messages, commands, settings and events\n";
 
 enum { WIDTH = 80 };
@@ -118,6 +121,17 @@ static int print_markdown(const struct ml_family *const *families)
 	return cli_print_buffer(&buffer, "nodes");
 }
 
+static int print_json(const struct ml_family *const *families)
+{
+	struct ml_buffer buffer = {0};
+	struct ml_json_writer w;
+	ml_json_writer_init(&w, &buffer);
+	w.pretty = true;
+	ml_node_types_to_json(families, &w);
+	ml_buffer_append(&buffer, "\n", 1);
+	return cli_print_buffer(&buffer, "nodes");
+}
+
 int tool_nodes(int argc, char **argv, const struct ml_family *const *families)
 {
 	if (argc == 1) {
@@ -128,6 +142,8 @@ int tool_nodes(int argc, char **argv, const struct ml_family *const *families)
 		(void)fputs(usage, stdout);
 		return 0;
 	}
+	if (argc == 2 && strcmp(argv[1], "--json") == 0)
+		return print_json(families);
 	if (argc == 2 && strcmp(argv[1], "--markdown") == 0)
 		return print_markdown(families);
 	if (argc == 2 && argv[1][0] != '-')

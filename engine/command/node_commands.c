@@ -90,11 +90,8 @@ static void write_class(struct ml_json_writer *w, const struct ml_node_class *cl
 	ml_json_end_object(w);
 }
 
-static void types_run(struct ml_job *job, void *params)
+void ml_node_types_to_json(const struct ml_family *const *families, struct ml_json_writer *w)
 {
-	(void)params;
-	struct ml_json_writer *w = ml_job_result(job);
-	const struct ml_family *const *families = ml_engine_families(ml_job_engine(job));
 	ml_json_begin_array(w);
 	for (; *families; families++) {
 		const struct ml_node_class *const *class = (*families)->node_classes;
@@ -102,6 +99,12 @@ static void types_run(struct ml_job *job, void *params)
 			write_class(w, *class);
 	}
 	ml_json_end_array(w);
+}
+
+static void types_run(struct ml_job *job, void *params)
+{
+	(void)params;
+	ml_node_types_to_json(ml_engine_families(ml_job_engine(job)), ml_job_result(job));
 	ml_job_succeed(job);
 }
 

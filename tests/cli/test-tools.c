@@ -149,6 +149,11 @@ static void every_type_is_listed_explained_and_documented(void **state)
 	(void)state;
 	json_t *const names = types();
 	const struct output list = run("nodes"), reference = run("nodes --markdown");
+	const struct output described = run("nodes --json");
+	json_t *const classes = json_loads(described.text, JSON_REJECT_DUPLICATES, NULL);
+	assert_int_equal(json_array_size(classes), json_array_size(names));
+	json_decref(classes);
+	free(described.text);
 	size_t i = 0;
 	json_t *name = NULL;
 	assert_true(json_array_size(names) > 0);
