@@ -3,6 +3,8 @@
 
 NINJA = ninja $(if $(JOBS),-j$(JOBS))
 TEST = meson test --no-rebuild --print-errorlogs $(if $(JOBS),--num-processes $(JOBS))
+# Builds what these tests need, and no more.
+TSAN_TEST = meson test -C build-tsan --suite engine --print-errorlogs $(if $(JOBS),--num-processes $(JOBS))
 RELEASE = --buildtype=release -Doptimization=2
 ASAN = -Db_sanitize=address,undefined -Db_lundef=false
 TSAN = -Db_sanitize=thread -Db_lundef=false -Dweb=disabled
@@ -26,15 +28,13 @@ run: all ## run the demonstration: a simulated bus, the gateway, a head-end
 test: build-asan/build.ninja build-tsan/build.ninja ## all tests under the sanitizers, with reduced counts
 	@$(NINJA) -C build-asan --quiet
 	@$(TEST) -C build-asan
-	@$(NINJA) -C build-tsan --quiet
-	@$(TEST) -C build-tsan --suite engine
+	@$(TSAN_TEST)
 
 soak: export METERLOOM_SOAK = 1
 soak: build-asan/build.ninja build-tsan/build.ninja ## the same tests with full counts
 	@$(NINJA) -C build-asan --quiet
 	@$(TEST) -C build-asan --timeout-multiplier 20
-	@$(NINJA) -C build-tsan --quiet
-	@$(TEST) -C build-tsan --suite engine --timeout-multiplier 20
+	@$(TSAN_TEST) --timeout-multiplier 20
 
 check: build-check/build.ninja ## format, borders, clang, clang-tidy, cppcheck, generated docs
 	@$(NINJA) -C build-check --quiet

@@ -117,13 +117,13 @@ static void write_operation(struct ml_json_writer *w, const struct http_route *r
 	const struct ml_command *command, const char *method)
 {
 	char key[8] = "";
-	for (size_t i = 0; method[i] && i < sizeof key - 1; i++)
+	for (size_t i = 0; i < sizeof key - 1 && method[i]; i++)
 		key[i] = (char)(method[i] | 0x20);
 	json_t *schema = command ? schema_of(command) : NULL;
 	ml_json_key(w, key);
 	ml_json_begin_object(w);
 	ml_json_key(w, "summary");
-	ml_json_string(w, command ? command->title : route->title);
+	ml_json_string(w, command ? command->title : route ? route->title : NULL);
 	if (command) {
 		ml_json_key(w, "description");
 		ml_json_string(w, command->help);

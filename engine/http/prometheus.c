@@ -88,17 +88,18 @@ static void append_own(struct ml_buffer *out, json_t *nodes, const char *first, 
 	char name[128];
 	const char *key;
 	json_t *node;
+	bool told = first == NULL;
 	(void)snprintf(name, sizeof name, "meterloom_own_%s", metric);
 	json_object_foreach(nodes, key, node)
 	{
 		const json_t *value = json_object_get(json_object_get(node, "own"), metric);
 		if (!json_is_number(value))
 			continue;
-		if (first && strcmp(first, key) != 0)
+		if (!told && strcmp(first, key) != 0)
 			return;
-		if (first)
+		if (!told)
 			ml_buffer_appendf(out, "# TYPE %s untyped\n", name);
-		first = NULL;
+		told = true;
 		append_sample(out, name, "node", key, value);
 	}
 }

@@ -250,12 +250,20 @@ out:
 /* "a" or "b" (after, before), time, point, sequence: as write_cursor() makes it. */
 static int read_cursor(struct page *page, const char *text, struct ml_error *err)
 {
-	struct place place;
-	char direction = 0;
-	int end = 0;
-	if (sscanf(text, "%c%" SCNd64 ".%" SCNu64 "%n", &direction, &place.time, &place.sequence,
-		    &end) != 3 ||
-		text[end] != '\0' || (direction != 'a' && direction != 'b'))
+	struct place place = {0};
+	const char direction = text[0];
+	char *point = NULL, *end = NULL;
+	bool good = direction == 'a' || direction == 'b';
+	errno = 0;
+	if (good) {
+		place.time = strtoll(text + 1, &point, 10);
+		good = point > text + 1 && *point == '.';
+	}
+	if (good) {
+		place.sequence = strtoull(point + 1, &end, 10);
+		good = end > point + 1 && *end == '\0' && errno == 0;
+	}
+	if (!good)
 		return ml_error_set_pointer(err, -EINVAL, "/cursor",
 			"\"%.40s\" is no cursor: expected `next` or `earlier` of a result before",
 			text);

@@ -1,8 +1,8 @@
 /* Applying graphs: what stays, restarts, drains, and what is refused. And rounds, which pass
  * through. SPDX-License-Identifier: Apache-2.0
  */
-#include <setjmp.h>
 #include <errno.h>
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>

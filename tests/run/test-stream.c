@@ -491,8 +491,8 @@ static void stream_may_be_closed_at_once(void **state)
 static void addresses_are_checked(void **state)
 {
 	(void)state;
-	static const char *const good[] = {"serial:/dev/ttyUSB0", "serial:./data/bus", "tcp:192.0.2.7:10001",
-		"tcp:[2001:db8::7]:1", "tcp:converter.example:65535"};
+	static const char *const good[] = {"serial:/dev/ttyUSB0", "serial:./data/bus",
+		"tcp:192.0.2.7:10001", "tcp:[2001:db8::7]:1", "tcp:converter.example:65535"};
 	static const char *const bad[] = {"serial:", "serial:ttyUSB0", "tcp:", "tcp:host",
 		"tcp:host:0", "tcp:host:65536", "tcp::1", "tcp:2001:db8::7:1", "tcp:[::1]1",
 		"tcp:[::1]", "tcp:host:12x", "tcp:host:+1", "/dev/ttyUSB0", "", ":"};

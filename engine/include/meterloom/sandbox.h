@@ -104,8 +104,8 @@ void ml_lua_charge(lua_State *L, int64_t instructions);
  * else, such as the pages of a batch. */
 void ml_lua_renew(lua_State *L);
 
-/* Pushes a list of the keys of the table at `index` in the order of pairs(): numbers, texts, booleans,
- * then the rest. */
+/* Pushes a list of the keys of the table at `index` in the order of pairs(): numbers, texts,
+ * booleans, then the rest. */
 void ml_lua_keys(lua_State *L, int index);
 
 /* ---- Objects: values of C that scripts hold ---- */
