@@ -35,7 +35,9 @@ const char *ml_zone_name(const struct ml_zone *zone)
 struct ml_civil ml_civil_from_time(ml_time local)
 {
 	const int64_t days = civil_floor(local, ML_DAY);
-	const ml_time rest = local - days * ML_DAY;
+	/* The days' own product may not fit: of the first day of all. */
+	const ml_time part = local % ML_DAY;
+	const ml_time rest = part < 0 ? part + ML_DAY : part;
 	const struct civil_date date = civil_from_days(days);
 	const int64_t weekday = (days + THURSDAY) % 7;
 	return (struct ml_civil){
