@@ -36,7 +36,7 @@ soak: build-asan/build.ninja build-tsan/build.ninja ## the same tests with full 
 	@$(TEST) -C build-asan --timeout-multiplier 20
 	@$(TSAN_TEST) --timeout-multiplier 20
 
-check: build-check/build.ninja ## format, borders, clang, clang-tidy, cppcheck, generated docs
+check: build-check/build.ninja ## format, borders, links, clang, clang-tidy, cppcheck, generated docs
 	@$(NINJA) -C build-check --quiet
 	@tests/check/check build-check $(JOBS)
 

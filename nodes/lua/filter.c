@@ -376,7 +376,7 @@ const struct ml_node_class lua_filter_class = {
 		"annotate "
 		"it, and keep values from one reading to the next. It runs in a sandbox with "
 		"limits "
-		"on memory, instructions and time. docs/lua.md tells what it sees.",
+		"on memory, instructions and time. docs/reference/lua.md tells what it sees.",
 	.category = "process",
 	.params = params,
 	.ports = ports,

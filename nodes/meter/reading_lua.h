@@ -6,7 +6,7 @@
  * clear error from then on. A script that may change a reading changes a copy of its own, made at
  * the first change.
  *
- * The names of fields are those of a reading's JSON; docs/lua.md lists them.
+ * The names of fields are those of a reading's JSON; docs/reference/lua.md lists them.
  */
 #ifndef METER_READING_LUA_H
 #define METER_READING_LUA_H

@@ -417,7 +417,7 @@ const struct ml_node_class report_render_class = {
 		"Templates that "
 		"ship: 3101 (all values, one row a reading), 3115 (a header line before each "
 		"meter's "
-		"rows) and json. docs/templates.md tells how to write one.",
+		"rows) and json. docs/reference/templates.md tells how to write one.",
 	.category = "report",
 	.params = params,
 	.ports = ports,

@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * A template is one Lua file. It sets the global `template` (title, help, options) and has a
- * function render(batch, out, options). docs/templates.md tells what these offer.
+ * function render(batch, out, options). docs/reference/templates.md tells what these offer.
  *
  * Knows no node: a batch goes in, files come out. Belongs to one thread at a time and may block on
  * its batch and on the disk.

@@ -3,8 +3,8 @@
  *
  * A shape is what a meter's telegram says of its records: function, storage, tariff, subunit, DIF
  * and VIF bytes, and the names of quantity and unit. It is stored once. The values of a reading are
- * exact mantissas, dates, texts and bytes, each as long as it must be. docs/storage.md tells the
- * format.
+ * exact mantissas, dates, texts and bytes, each as long as it must be. docs/explanation/storage.md
+ * tells the format.
  *
  * Pure: nothing here knows a database or a clock; only shapes are allocated, and handed over.
  */

@@ -1,4 +1,4 @@
-/* The names of quantities, units and modifiers: each once, and each in docs/readings.md.
+/* The names of quantities, units and modifiers: each once, and each in docs/reference/readings.md.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <stdio.h>
@@ -23,7 +23,7 @@ static void assert_told(const char *name)
 	char quoted[128];
 	(void)snprintf(quoted, sizeof quoted, "`%s`", name);
 	if (!strstr(text, quoted))
-		fail_msg("docs/readings.md does not tell of %s", quoted);
+		fail_msg("docs/reference/readings.md does not tell of %s", quoted);
 }
 
 static void test_told(void **state)

@@ -3,7 +3,8 @@
  *
  * A sandbox is one Lua 5.4 state of its own with limits on memory, on instructions and on time. A
  * script sees base, string, table, math and utf8 without what reaches outside or runs for ever; io,
- * os, package, debug and coroutine are not there. What a script cannot do is in docs/lua.md.
+ * os, package, debug and coroutine are not there. What a script cannot do is in
+ * docs/reference/lua.md.
  *
  * All work on the state is done inside ml_sandbox_run(): there, and only there, Lua's C functions
  * may be called, errors (out of memory too) come back as a struct ml_error, and the limits hold. A
