@@ -19,6 +19,7 @@ enum {
 };
 
 static void later(struct ml_timer *timer);
+static void push(struct stream_fd *s);
 static void on_poll(uv_poll_t *handle, int status, int events);
 
 void stream_fd_init(struct stream_fd *s, struct ml_lane *lane, const char *name,
@@ -113,6 +114,12 @@ void stream_fd_fail(struct stream_fd *s, int code, const char *format, ...)
 
 /* ---- Telling ---- */
 
+/* How much of the queue may be sent now. */
+static size_t sendable(const struct stream_fd *s)
+{
+	return s->held ? s->before_hold : s->out_length;
+}
+
 static void tell_drained(struct stream_fd *s)
 {
 	const ml_time remaining = s->remaining ? s->remaining(s) : 0;
@@ -120,9 +127,15 @@ static void tell_drained(struct stream_fd *s)
 		ml_timer_start(&s->later, ml_lane_now(s->lane) + remaining);
 		return;
 	}
-	s->draining = false;
+	const bool held = s->held;
+	s->draining = s->out_length > 0;
+	s->held = false;
 	if (s->idle)
 		s->idle(s);
+	if (held && s->draining && s->opened) {
+		push(s);
+		return;
+	}
 	if (!s->error.code && s->head.events->drained)
 		s->head.events->drained(s->head.user);
 }
@@ -148,7 +161,7 @@ static void later(struct ml_timer *timer)
 		if (s->closed || !s->draining)
 			return;
 	}
-	if (s->draining && s->out_length == 0)
+	if (s->draining && sendable(s) == 0)
 		tell_drained(s);
 }
 
@@ -168,8 +181,8 @@ static void lost(struct stream_fd *s, int code)
 /* Writes what the system takes. */
 static void push(struct stream_fd *s)
 {
-	while (s->out_length > 0) {
-		const ssize_t n = write(s->fd, s->out + s->out_begin, s->out_length);
+	while (sendable(s) > 0) {
+		const ssize_t n = write(s->fd, s->out + s->out_begin, sendable(s));
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
@@ -180,14 +193,15 @@ static void push(struct stream_fd *s)
 		}
 		s->out_begin += (size_t)n;
 		s->out_length -= (size_t)n;
+		s->before_hold -= s->held ? (size_t)n : 0;
 	}
 	if (s->out_length == 0)
 		s->out_begin = 0;
-	const int events = UV_READABLE | (s->out_length > 0 ? UV_WRITABLE : 0);
+	const int events = UV_READABLE | (sendable(s) > 0 ? UV_WRITABLE : 0);
 	const int result = uv_poll_start(&s->poll, events, on_poll);
 	if (result < 0)
 		lost(s, result);
-	else if (s->out_length == 0 && s->draining)
+	else if (sendable(s) == 0 && s->draining)
 		soon(s);
 }
 
@@ -269,6 +283,13 @@ int stream_fd_write(struct ml_stream *stream, const uint8_t *bytes, size_t lengt
 	return 0;
 }
 
+void stream_fd_hold(struct stream_fd *s)
+{
+	s->held = true;
+	s->before_hold = s->out_length;
+	s->draining = true;
+}
+
 bool stream_fd_busy(struct stream_fd *s)
 {
 	return s->out_length > 0 || (s->remaining && s->remaining(s) > 0);
@@ -279,7 +300,7 @@ void stream_fd_discard(struct ml_stream *stream)
 	struct stream_fd *s = (struct stream_fd *)stream;
 	if (!s->opened)
 		return;
-	s->out_begin = s->out_length = 0;
+	s->out_begin = s->out_length = s->before_hold = 0;
 	if (s->flush)
 		s->flush(s);
 	if (s->draining)

@@ -37,6 +37,8 @@ struct stream_fd {
 	bool told_failed;
 	uint8_t *out; /* queued bytes; owned */
 	size_t out_begin, out_length, out_capacity;
+	bool held;                  /* what was queued later waits for `idle` ... */
+	size_t before_hold;         /* ... after so many bytes of the queue */
 	char name[STREAM_NAME_MAX]; /* for errors */
 
 	/* Time until all that the system took may have left the device; 0: it has. NULL: unknown,
@@ -67,6 +69,9 @@ void stream_fd_opened(struct stream_fd *s);
 /* The stream is gone: told soon, once. */
 void stream_fd_fail(struct stream_fd *s, int code, const char *format, ...) ML_PRINTF(3, 4);
 void stream_fd_error(struct stream_fd *s, const struct ml_error *err);
+
+/* What is queued from now on is sent only after `idle` was called. */
+void stream_fd_hold(struct stream_fd *s);
 
 bool stream_fd_busy(struct stream_fd *s); /* something is queued or leaving */
 

@@ -176,7 +176,9 @@ static int serial_set_line(struct ml_stream *stream, const struct ml_line *line)
 		return -ENOTCONN;
 	serial->next = *line;
 	serial->change = true;
-	if (!stream_fd_busy(&serial->base))
+	if (stream_fd_busy(&serial->base))
+		stream_fd_hold(&serial->base);
+	else
 		serial_idle(&serial->base);
 	return serial->base.error.code;
 }

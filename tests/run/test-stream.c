@@ -296,6 +296,39 @@ static void serial_line_has_its_baud_rate(void **state)
 	close(fd);
 }
 
+static void baud_rate_changes_between_what_was_written(void **state)
+{
+	struct rig *rig = *state;
+	char address[80];
+	static uint8_t bytes[60000];
+	static uint8_t back[sizeof bytes];
+	struct termios t;
+	const int fd = make_pty(address, sizeof address);
+	open_address(rig, address);
+	wait_until(rig, &rig->opened, 1);
+	memset(bytes, 'x', sizeof bytes);
+	rig->bytes = bytes;
+	rig->count = sizeof bytes;
+	on_lane(rig, do_write);
+	rig->line.baud = 300;
+	on_lane(rig, do_set_line);
+	rig->bytes = (const uint8_t *)"tail";
+	rig->count = 4;
+	on_lane(rig, do_write);
+	assert_int_equal(rig->result, 0);
+	/* The terminal holds far less than was written: nobody has read it yet. */
+	assert_int_equal(tcgetattr(fd, &t), 0);
+	assert_int_equal(cfgetospeed(&t), B2400);
+	read_exactly(fd, back, sizeof back);
+	assert_memory_equal(back, bytes, sizeof bytes);
+	read_exactly(fd, back, 4);
+	assert_memory_equal(back, "tail", 4);
+	assert_int_equal(tcgetattr(fd, &t), 0);
+	assert_int_equal(cfgetospeed(&t), B300);
+	wait_until(rig, &rig->drained, 1);
+	close(fd);
+}
+
 static void serial_device_is_had_alone(void **state)
 {
 	struct rig *rig = *state;
@@ -546,6 +579,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		WITH_RIG(serial_line_carries_all_bytes),
 		WITH_RIG(serial_line_has_its_baud_rate),
+		WITH_RIG(baud_rate_changes_between_what_was_written),
 		WITH_RIG(serial_device_is_had_alone),
 		WITH_RIG(unplugged_device_is_told_once),
 		WITH_RIG(missing_device_is_named),
