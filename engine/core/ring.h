@@ -70,6 +70,16 @@ static inline void ml_ring_put(struct ml_ring *ring, void *item)
 	ring->filled++;
 }
 
+/* There must be room for all. */
+static inline void ml_ring_put_all(struct ml_ring *ring, void *const *items, size_t count)
+{
+	const uint64_t filled = ring->filled;
+	for (size_t i = 0; i < count; i++)
+		atomic_store_explicit(
+			&ring->slots[(filled + i) & ring->mask], items[i], memory_order_relaxed);
+	ring->filled = filled + count;
+}
+
 static inline void ml_ring_publish(struct ml_ring *ring)
 {
 	atomic_store_explicit(&ring->head, ring->filled, memory_order_release);

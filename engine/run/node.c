@@ -327,24 +327,59 @@ ml_time ml_node_wall(const struct ml_node *node)
 	return ml_clock_wall(node->engine->clock);
 }
 
-void ml_emit(struct ml_node *node, unsigned port, struct ml_message *message)
+static void count_emitted(struct ml_node *node, size_t count)
 {
-	const struct ml_wires *wires = &node->wiring.outputs[port];
 	atomic_store_explicit(&node->emitted,
-		atomic_load_explicit(&node->emitted, memory_order_relaxed) + 1,
+		atomic_load_explicit(&node->emitted, memory_order_relaxed) + count,
 		memory_order_relaxed);
-	if (wires->count == 1) {
-		ml_edge_put(wires->edges[0], node, node->lane, message);
-		return;
-	}
+}
+
+/* To several edges, to none, or to one that is full or has its first message of a batch. */
+static __attribute__((noinline)) void emit_slowly(
+	struct ml_node *node, const struct ml_wires *wires, struct ml_message *message)
+{
 	if (wires->count == 0) {
 		ml_message_let_go(node, message, false);
 		return;
 	}
-	atomic_fetch_add_explicit(
-		&message->refs, (unsigned)(wires->count - 1), memory_order_relaxed);
+	if (wires->count > 1)
+		atomic_fetch_add_explicit(
+			&message->refs, (unsigned)(wires->count - 1), memory_order_relaxed);
 	for (size_t i = 0; i < wires->count; i++)
 		ml_edge_put(wires->edges[i], node, node->lane, message);
+}
+
+void ml_emit(struct ml_node *node, unsigned port, struct ml_message *message)
+{
+	const struct ml_wires *wires = &node->wiring.outputs[port];
+	count_emitted(node, 1);
+	if (wires->count == 1) {
+		struct ml_edge *edge = wires->edges[0];
+		struct ml_ring *ring = edge->ring;
+		if (edge->dirty && ring->filled - ring->seen_tail <= ring->mask) {
+			ml_ring_put(ring, message);
+			return;
+		}
+	}
+	emit_slowly(node, wires, message);
+}
+
+void ml_emit_all(
+	struct ml_node *node, unsigned port, struct ml_message *const *messages, size_t count)
+{
+	const struct ml_wires *wires = &node->wiring.outputs[port];
+	count_emitted(node, count);
+	size_t done = 0;
+	if (wires->count == 1 && count) {
+		struct ml_edge *edge = wires->edges[0];
+		done = ml_ring_room(edge->ring, count);
+		done = done < count ? done : count;
+		ml_ring_put_all(edge->ring, (void *const *)messages, done);
+		if (!edge->dirty && done)
+			ml_edge_make_dirty(edge, node->lane);
+	}
+	for (; done < count; done++)
+		emit_slowly(node, wires, messages[done]);
 }
 
 size_t ml_room(struct ml_node *node, unsigned port)
