@@ -40,8 +40,7 @@ void http_static(struct http_request *request)
 	http_reply_header(request, "ETag", "%s", asset->etag);
 	if (strncmp(asset->type, "text/html", 9) == 0)
 		http_reply_header(request, "Content-Security-Policy",
-			"default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' "
-			"data:");
+			"default-src 'self'; base-uri 'none'; frame-ancestors 'none'");
 	const char *known = http_header(request, "If-None-Match");
 	if (known && strstr(known, asset->etag)) {
 		http_reply_empty(request, 304);

@@ -1,6 +1,7 @@
+// The page: mounts the application.
+
 import { mount } from 'svelte';
-
+import './style.css';
 import App from './App.svelte';
-import './app.css';
 
-mount(App, { target: document.getElementById('app')! });
+mount(App, { target: document.getElementById('page')! });
