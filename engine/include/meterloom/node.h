@@ -59,7 +59,8 @@ struct ml_action {
 	const char *title, *help;
 	const struct ml_param *params; /* may be NULL */
 	size_t params_size;
-	/* Ends the job with ml_job_succeed() or ml_job_fail(), now or later (see command.h). */
+	/* Ends the job with ml_job_succeed() or ml_job_fail(), now or later (see command.h), at the
+	 * latest in `stop`. */
 	void (*run)(struct ml_node *node, void *self, struct ml_job *job, void *params);
 };
 
