@@ -89,6 +89,11 @@ void ml_check_claim(struct ml_check *check, const char *param, const char *name)
 	claimed_twice(check, claim, nodes[first->node].id);
 }
 
+const struct ml_family *const *ml_check_families(const struct ml_check *check)
+{
+	return check->check->families;
+}
+
 static void check_node(struct ml_check *check, const struct ml_node_class *class, void *self)
 {
 	struct graph_check *const graph = check->check;

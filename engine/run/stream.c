@@ -30,8 +30,8 @@ static void list(char *text, size_t size, const struct ml_stream_scheme *scheme)
 }
 
 /* The scheme called `name`, or NULL with the known ones in `known`. */
-static const struct ml_stream_scheme *find(
-	struct ml_engine *engine, const char *name, size_t length, char *known, size_t known_size)
+static const struct ml_stream_scheme *find(const struct ml_family *const *families,
+	const char *name, size_t length, char *known, size_t known_size)
 {
 	known[0] = '\0';
 	for (size_t i = 0; i < BUILT_IN; i++) {
@@ -39,7 +39,6 @@ static const struct ml_stream_scheme *find(
 			return built_in[i];
 		list(known, known_size, built_in[i]);
 	}
-	const struct ml_family *const *families = engine ? ml_engine_families(engine) : NULL;
 	for (; families && *families; families++) {
 		const struct ml_stream_scheme *scheme = (*families)->streams;
 		for (; scheme && scheme->name; scheme++) {
@@ -51,17 +50,14 @@ static const struct ml_stream_scheme *find(
 	return NULL;
 }
 
-static int resolve(struct ml_engine *engine, const char *address,
+static int resolve(const struct ml_family *const *families, const char *address,
 	const struct ml_stream_scheme **ret_scheme, const char **ret_rest, struct ml_error *err)
 {
 	char known[ML_ERROR_TEXT_MAX / 2];
 	const char *colon = strchr(address, ':');
 	const size_t length = colon ? (size_t)(colon - address) : 0;
-	const struct ml_stream_scheme *scheme = find(engine, address, length, known, sizeof known);
-	if (!scheme && length > 0 && !engine)
-		return ml_error_set(err, -ENOENT,
-			"the interface '%.40s' is of a kind that only a running gateway knows",
-			address);
+	const struct ml_stream_scheme *scheme =
+		find(families, address, length, known, sizeof known);
 	if (!scheme)
 		return ml_error_set(err, -EINVAL,
 			"the interface '%.40s' is of no kind known here: expected %s", address,
@@ -71,11 +67,12 @@ static int resolve(struct ml_engine *engine, const char *address,
 	return scheme->check ? scheme->check(colon + 1, err) : 0;
 }
 
-int ml_stream_check(struct ml_engine *engine, const char *address, struct ml_error *err)
+int ml_stream_check(
+	const struct ml_family *const *families, const char *address, struct ml_error *err)
 {
 	const struct ml_stream_scheme *scheme = NULL;
 	const char *rest = NULL;
-	return resolve(engine, address, &scheme, &rest, err);
+	return resolve(families, address, &scheme, &rest, err);
 }
 
 int ml_stream_open(struct ml_engine *engine, struct ml_lane *lane, const char *address,
@@ -85,7 +82,7 @@ int ml_stream_open(struct ml_engine *engine, struct ml_lane *lane, const char *a
 	const struct ml_stream_scheme *scheme = NULL;
 	const char *rest = NULL;
 	*ret_stream = NULL;
-	const int result = resolve(engine, address, &scheme, &rest, err);
+	const int result = resolve(ml_engine_families(engine), address, &scheme, &rest, err);
 	if (result < 0)
 		return result;
 	return scheme->open(engine, lane, rest, line, events, user, ret_stream, err);

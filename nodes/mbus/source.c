@@ -16,17 +16,6 @@
 
 /* ---- Parameters ---- */
 
-static int check_interface(const json_t *value, struct ml_error *err)
-{
-	/* Without an engine not all kinds are known: `prepare` looks again. */
-	const int result = ml_stream_check(NULL, json_string_value(value), err);
-	if (result != -ENOENT)
-		return result;
-	if (err)
-		*err = ML_ERROR_NONE;
-	return 0;
-}
-
 static int check_baud(const json_t *value, struct ml_error *err)
 {
 	static const unsigned known[] = {300, 600, 1200, 2400, 4800, 9600, 19200, 38400};
@@ -78,8 +67,7 @@ static const struct ml_param source_params[] = {
 			"sim:20 for 20 simulated meters.",
 		.min = 1,
 		.max = 200,
-		.flags = ML_PARAM_REQUIRED,
-		.check = check_interface},
+		.flags = ML_PARAM_REQUIRED},
 	{.name = "bus",
 		.kind = ML_PARAM_STRING,
 		FIELD(bus),
@@ -194,18 +182,16 @@ static int source_check(const void *self, struct ml_check *check, struct ml_erro
 {
 	const struct mbus_source *s = self;
 	char name[METER_BUS_MAX + 8];
-	(void)err;
+	const int r = ml_stream_check(ml_check_families(check), s->interface, err);
+	if (r) {
+		if (err)
+			(void)snprintf(err->pointer, sizeof err->pointer, "/interface");
+		return r;
+	}
 	(void)snprintf(name, sizeof name, "bus:%s", s->bus);
 	ml_check_claim(check, "bus", name);
 	ml_check_claim(check, "interface", s->interface);
 	return 0;
-}
-
-static int source_prepare(struct ml_node *node, void *self, struct ml_error *err)
-{
-	struct mbus_source *s = self;
-	const int result = ml_stream_check(ml_node_engine(node), s->interface, err);
-	return result < 0 ? result : 0;
 }
 
 static void on_timer(struct ml_timer *timer)
@@ -372,7 +358,6 @@ const struct ml_node_class mbus_source_class = {
 	.size = sizeof(struct mbus_source),
 	.flags = ML_NODE_SOURCE | ML_NODE_ROUNDS,
 	.check = source_check,
-	.prepare = source_prepare,
 	.start = source_start,
 	.process = source_process,
 	.room = source_room,

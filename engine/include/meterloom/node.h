@@ -33,6 +33,7 @@
 
 struct uv_loop_s;
 struct ml_engine;
+struct ml_family;
 struct ml_job;
 struct ml_lane;
 struct ml_node;
@@ -127,6 +128,9 @@ struct ml_node_class {
  * alone; two nodes that claim one name are an error that names both, at `param` of each. The text
  * is copied. */
 void ml_check_claim(struct ml_check *check, const char *param, const char *name);
+
+/* Within `check`: the families of the program, ended by NULL. */
+const struct ml_family *const *ml_check_families(const struct ml_check *check);
 
 /* ---- What a node may ask; all on its lane unless said otherwise ---- */
 

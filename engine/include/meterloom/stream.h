@@ -15,6 +15,7 @@
 #include <meterloom/error.h>
 
 struct ml_engine;
+struct ml_family;
 struct ml_lane;
 struct ml_stream;
 
@@ -60,9 +61,11 @@ struct ml_stream_scheme {
 		struct ml_stream **ret_stream, struct ml_error *err);
 };
 
-/* -EINVAL with what was expected: unknown scheme (those known are listed), wrong form. Without an
- * engine only the built-in schemes are known, and another one is -ENOENT. Any thread. */
-int ml_stream_check(struct ml_engine *engine, const char *address, struct ml_error *err);
+/* -EINVAL with what was expected: unknown scheme (those known are listed), wrong form. `families`
+ * is ended by NULL, as a class's `check` gets it from ml_check_families(); NULL: only the built-in
+ * schemes are known. Any thread. */
+int ml_stream_check(
+	const struct ml_family *const *families, const char *address, struct ml_error *err);
 
 int ml_stream_open(struct ml_engine *engine, struct ml_lane *lane, const char *address,
 	const struct ml_line *line, const struct ml_stream_events *events, void *user,
