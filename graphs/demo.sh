@@ -21,7 +21,7 @@ trap 'exit 143' TERM
 # The meter list of the simulated bus, as a command that is called at the start.
 {
 	printf 'meter.import {"csv": "'
-	"$program" sim --meters 20 --list - |
+	"$program" sim --meters 20 --baud 38400 --list - |
 		sed 's/\r$//; s/\\/\\\\/g; s/"/\\"/g' | awk '{printf "%s\\n", $0}'
 	printf '"}\n'
 } >data/demo.start

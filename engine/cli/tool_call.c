@@ -4,6 +4,7 @@
 #include "cli/tool_call.h"
 
 #include <curl/curl.h>
+#include <errno.h>
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -13,6 +14,8 @@
 
 #include <meterloom/json.h>
 
+#include "cli/cli.h"
+
 static const char help[] =
 	"Usage: meterloom call [OPTIONS] [NAME [JSON]]\n"
 	"\n"
@@ -20,8 +23,9 @@ static const char help[] =
 	"parameters,\n"
 	"or - to read it from the standard input. Without a name the commands are listed.\n"
 	"\n"
-	"  --url URL   the gateway (default: http://127.0.0.1:8080)\n"
-	"  --json      print the result, or what is wrong, as the gateway sent it\n"
+	"  --url URL         the gateway (default: http://127.0.0.1:8080)\n"
+	"  --file NAME=FILE  the parameter NAME is the text of FILE: a graph, a meter list\n"
+	"  --json            print the result, or what is wrong, as the gateway sent it\n"
 	"\n"
 	"Exit status: 0 it is done, 1 the command failed, 2 wrong usage, 3 the gateway is not "
 	"reached.\n"
@@ -31,9 +35,12 @@ static const char help[] =
 	"  echo '{\"name\": \"smtp\", \"value\": \"...\"}' | meterloom call secret.set -\n";
 
 enum { DONE, FAILED, WRONG_USAGE, NOT_REACHED };
+enum { FILES_MAX = 8, FILE_BYTES_MAX = 16 * 1024 * 1024 };
 
 struct options {
 	const char *name, *json, *url;
+	const char *files[FILES_MAX]; /* NAME=FILE */
+	size_t file_count;
 	bool raw;
 };
 
@@ -57,7 +64,13 @@ static int read_options(int argc, char **argv, struct options *options)
 			options->raw = true;
 		else if (strcmp(name, "--url") == 0 && i + 1 < argc)
 			options->url = argv[++i];
-		else if (strcmp(name, "--url") == 0)
+		else if (strcmp(name, "--file") == 0 && i + 1 < argc &&
+			 options->file_count < FILES_MAX && strchr(argv[i + 1], '='))
+			options->files[options->file_count++] = argv[++i];
+		else if (strcmp(name, "--file") == 0 && i + 1 < argc)
+			return wrong_usage(
+				"expected --file NAME=FILE, at most 8 times, not ", argv[i + 1]);
+		else if (strcmp(name, "--url") == 0 || strcmp(name, "--file") == 0)
 			return wrong_usage("a value is missing after ", name);
 		else if (name[0] == '-' && name[1])
 			return wrong_usage("there is no option ", name);
@@ -182,7 +195,7 @@ static int read_input(struct ml_buffer *input)
 	ssize_t got = 0;
 	while ((got = read(STDIN_FILENO, block, sizeof block)) > 0)
 		ml_buffer_append(input, block, (size_t)got);
-	ml_buffer_append(input, "", 1);
+	ml_buffer_append(input, "", 0);
 	return got < 0 || input->failed ? -1 : 0;
 }
 
@@ -199,6 +212,46 @@ static int check_json(const char *text)
 		(void)fprintf(stderr, "meterloom call: expected an object of parameters, "
 				      "{\"name\": value, ...}\n");
 	return object ? 0 : -1;
+}
+
+/* Adds `"NAME": "text of FILE"` to an object. The rest of it stays as it was written, since numbers
+ * are exact only as texts. */
+static int add_file(struct ml_buffer *body, const char *argument)
+{
+	struct ml_error err = ML_ERROR_NONE;
+	struct ml_buffer text = {0}, name = {0}, added = {0};
+	struct ml_json_writer w;
+	const char *path = strchr(argument, '=') + 1;
+	json_t *tree = json_loads(body->data, 0, NULL);
+	json_t *value = NULL;
+	int result = cli_read_file(path, FILE_BYTES_MAX, &text, &err);
+	ml_buffer_append(&name, argument, (size_t)(path - 1 - argument));
+	if (result == 0 && json_object_get(tree, name.data))
+		result = ml_error_set(&err, -EINVAL,
+			"%s: the parameter '%s' is given already in the JSON", path, name.data);
+	if (result == 0 && !(value = json_stringn(text.data, text.length)))
+		result = ml_error_set(&err, -EILSEQ, "%s: it is no text in UTF-8", path);
+	if (result == 0) {
+		ml_json_writer_init(&w, &added);
+		ml_json_begin_object(&w);
+		ml_json_key(&w, name.data);
+		ml_json_string_n(&w, text.data, text.length);
+		ml_json_end_object(&w);
+		/* The comma takes the place of the brace that ended the object. */
+		body->length = (size_t)(strrchr(body->data, '}') - body->data);
+		if (json_object_size(tree) > 0)
+			ml_buffer_append(body, ",", 1);
+		ml_buffer_append(body, added.data + 1, added.length - 1);
+		result = body->failed ? ml_error_set(&err, -ENOMEM, "out of memory") : 0;
+	}
+	if (result < 0)
+		(void)fprintf(stderr, "meterloom call: %s\n", err.text);
+	json_decref(value);
+	json_decref(tree);
+	ml_buffer_free(&text);
+	ml_buffer_free(&name);
+	ml_buffer_free(&added);
+	return result;
 }
 
 static int call(const struct options *options, const char *body)
@@ -244,23 +297,25 @@ int tool_call(int argc, char **argv, const struct ml_family *const *families)
 	const int usage = read_options(argc, argv, &options);
 	if (usage != 0)
 		return usage < 0 ? DONE : usage;
-	struct ml_buffer input = {0};
-	const char *body = options.json ? options.json : "{}";
+	struct ml_buffer body = {0};
+	const char *json = options.json ? options.json : "{}";
 	int result = WRONG_USAGE;
-	if (strcmp(body, "-") == 0) {
-		if (read_input(&input) < 0) {
-			(void)fprintf(
-				stderr, "meterloom call: the standard input cannot be read\n");
-			goto finish;
-		}
-		body = input.data;
-	}
-	if (check_json(body) < 0)
+	if (strcmp(json, "-") != 0) {
+		ml_buffer_append(&body, json, strlen(json));
+	} else if (read_input(&body) < 0) {
+		(void)fprintf(stderr, "meterloom call: the standard input cannot be read\n");
 		goto finish;
+	}
+	if (check_json(body.data) < 0)
+		goto finish;
+	for (size_t i = 0; i < options.file_count; i++) {
+		if (add_file(&body, options.files[i]) < 0)
+			goto finish;
+	}
 	(void)curl_global_init(CURL_GLOBAL_DEFAULT);
-	result = call(&options, body);
+	result = call(&options, body.data);
 	curl_global_cleanup();
 finish:
-	ml_buffer_free(&input);
+	ml_buffer_free(&body);
 	return result;
 }

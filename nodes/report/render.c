@@ -208,21 +208,27 @@ static int load(struct render *self, const char *text, size_t length, struct ml_
 	return report_template_new(&options, &self->loaded, err);
 }
 
+static int load_file(struct render *self, struct ml_error *err)
+{
+	char *text = NULL;
+	size_t length;
+	int result = ml_script_read(ml_node_engine(self->node), "templates",
+		report_shipped_templates, self->template, &text, &length, err);
+	if (result == 0)
+		result = load(self, text, length, err);
+	free(text);
+	return result;
+}
+
 static int render_prepare(struct ml_node *node, void *user, struct ml_error *err)
 {
 	struct render *self = user;
-	struct ml_engine *engine = ml_node_engine(node);
-	char *text = NULL;
-	size_t length;
 	self->node = node;
-	self->list = meter_list(engine);
+	self->list = meter_list(ml_node_engine(node));
 	if (self->options && !json_is_object(self->options))
 		return ml_error_set_pointer(
 			err, -EINVAL, "/options", "expected an object of options");
-	int result = ml_script_read(
-		engine, "templates", report_shipped_templates, self->template, &text, &length, err);
-	if (result == 0)
-		result = load(self, text, length, err);
+	const int result = load_file(self, err);
 	if (result < 0 && err) {
 		char option[sizeof err->pointer];
 		memcpy(option, err->pointer, sizeof option);
@@ -230,7 +236,6 @@ static int render_prepare(struct ml_node *node, void *user, struct ml_error *err
 			option[0] ? "/options" : "/template", option);
 		err->line = 0; /* a place in the template is none in the graph */
 	}
-	free(text);
 	return result;
 }
 
@@ -261,6 +266,23 @@ static void run_reset(struct ml_node *node, void *user, struct ml_job *job, void
 	struct render *self = user;
 	(void)params;
 	report_template_reset(self->loaded);
+	ml_node_state(node, ML_STATE_RUNNING, NULL);
+	ml_job_succeed(job);
+}
+
+static void run_reload(struct ml_node *node, void *user, struct ml_job *job, void *params)
+{
+	struct render *self = user;
+	struct report_template *before = self->loaded;
+	struct ml_error err = ML_ERROR_NONE;
+	(void)params;
+	self->loaded = NULL;
+	if (load_file(self, &err) < 0) {
+		self->loaded = before;
+		ml_job_fail(job, &err);
+		return;
+	}
+	report_template_free(before);
 	ml_node_state(node, ML_STATE_RUNNING, NULL);
 	ml_job_succeed(job);
 }
@@ -392,6 +414,11 @@ static const struct ml_port ports[] = {
 };
 
 static const struct ml_action actions[] = {
+	{.name = "reload",
+		.title = "Read the template again",
+		.help = "Takes up the template's file as it is now. Where it has an error the one "
+			"before stays in use.",
+		.run = run_reload},
 	{.name = "reset",
 		.title = "Reset",
 		.help = "Uses the template again after it was stopped for overrunning its limits.",

@@ -156,8 +156,10 @@ int sim_port_pty(struct ml_lane *lane, const struct sim_options *options, const 
 	pty->polling = true;
 	pty->poll.data = pty;
 	(void)uv_poll_start(&pty->poll, UV_READABLE, on_poll);
-	(void)snprintf(pty->base.address, sizeof pty->base.address, "serial:%s",
-		link ? link : pty->device);
+	/* As a source takes it. */
+	const char *name = link ? link : pty->device;
+	(void)snprintf(pty->base.address, sizeof pty->base.address, "serial:%s%s",
+		name[0] == '/' || strncmp(name, "./", 2) == 0 ? "" : "./", name);
 	*ret_port = &pty->base;
 	return 0;
 }

@@ -164,6 +164,31 @@ static void what_a_command_says_is_told_with_its_place(void **state)
 	expect_part("echo '{\"limit\": 1}' | $METERLOOM call --url $URL --json log.list -", 0, "[");
 }
 
+static void the_text_of_a_file_is_a_parameter(void **state)
+{
+	(void)state;
+	start_gateway(NULL);
+	write_file("new.json", graph);
+	write_file("bad.json", "{\"meterloom\": 1,\n \"nodes\": [{\"id\": \"a\"}], \"edges\": []}");
+	write_file("empty.json", "{\"meterloom\": 1, \"nodes\": [], \"edges\": []}");
+	write_file("latin.csv", "Position\nK\xfc"
+				"che\n");
+	expect_part("$METERLOOM call --url $URL --json --file text=new.json graph.apply", 0,
+		"\"revision\":1");
+	expect_part("$METERLOOM call --url $URL graph.check '{}' --file text=bad.json", 1,
+		"graph.check: 2:12: /nodes/0");
+	expect_part("$METERLOOM call --url $URL --json --file text=empty.json graph.apply "
+		    "'{\"remark\": \"a\"}' && $METERLOOM call --url $URL revision.list",
+		0, "\"remark\": \"a\"");
+	expect_part("$METERLOOM call --url $URL --file text=none.json graph.check", 2,
+		"none.json: No such file");
+	expect_part("$METERLOOM call --url $URL --file csv=latin.csv meter.import", 2,
+		"latin.csv: it is no text in UTF-8");
+	expect_part("$METERLOOM call --url $URL --file text=new.json graph.check '{\"text\": 1}'",
+		2, "the parameter 'text' is given already");
+	expect_part("$METERLOOM call --file new.json graph.check", 2, "expected --file NAME=FILE");
+}
+
 static void a_secret_does_not_go_through_the_arguments(void **state)
 {
 	(void)state;
@@ -222,6 +247,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		FOLDER(a_gateway_runs_answers_and_ends),
 		FOLDER(what_a_command_says_is_told_with_its_place),
+		FOLDER(the_text_of_a_file_is_a_parameter),
 		FOLDER(a_secret_does_not_go_through_the_arguments),
 		FOLDER(two_gateways_do_not_share_a_data_directory),
 		FOLDER(what_is_wrong_at_the_start_is_told_and_ends_it),

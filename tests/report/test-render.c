@@ -2,10 +2,12 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <meterloom/command.h>
 #include <meterloom/engine.h>
 #include <meterloom/family.h>
 
@@ -329,22 +331,63 @@ static void test_locale_of_the_node(void **state)
 	assert_string_equal(f->shared->seen[0].charset, "ISO-8859-1");
 }
 
-static void test_a_template_of_the_user(void **state)
+/* Writes the template "mine" with this body of render(). */
+static void write_template(const struct fixture *f, const char *body)
 {
-	struct fixture *f = *state;
 	char path[128];
 	(void)snprintf(path, sizeof path, "%s/templates", f->data);
-	assert_int_equal(mkdir(path, 0700), 0);
+	assert_true(mkdir(path, 0700) == 0 || errno == EEXIST);
 	(void)snprintf(path, sizeof path, "%s/templates/mine.lua", f->data);
 	FILE *file = fopen(path, "w");
 	assert_non_null(file);
-	assert_true(fputs("template = {}\nfunction render(batch, out)\n"
-			  "out:document{name = 'mine.txt'}:write('hello from ', gateway.name) end",
-			    file) >= 0);
+	assert_true(fprintf(file, "template = {}\nfunction render(batch, out)\n%s end", body) > 0);
 	assert_int_equal(fclose(file), 0);
+}
+
+static void test_a_template_of_the_user(void **state)
+{
+	struct fixture *f = *state;
+	write_template(f, "out:document{name = 'mine.txt'}:write('hello from ', gateway.name)");
 	run(f, "\"template\": \"mine\"", 1);
 	assert_string_equal(f->shared->seen[0].name, "mine.txt");
 	assert_string_equal(f->shared->first_bytes[0], "hello from Meterloom");
+}
+
+static void told(void *user, const struct ml_outcome *outcome)
+{
+	*(int *)user = outcome->code;
+}
+
+static int reload(struct fixture *f)
+{
+	int code = 1;
+	json_t *params = json_pack("{s:s, s:s}", "node", "r", "action", "reload");
+	const struct ml_call call = {.command = "node.action",
+		.params = params,
+		.role = ML_ROLE_ADMIN,
+		.done = told,
+		.user_data = &code,
+		.lane = ml_engine_lane(f->engine, "control")};
+	assert_true(ml_command_call(f->engine, &call) > 0);
+	ml_engine_simulate(f->engine, 0);
+	json_decref(params);
+	return code;
+}
+
+static void test_a_changed_template_is_taken_up_when_asked(void **state)
+{
+	struct fixture *f = *state;
+	write_template(f, "out:document{name = 'one.txt'}");
+	run(f, "\"template\": \"mine\"", 60); /* one a second */
+	write_template(f, "oops(");
+	assert_true(reload(f) < 0); /* the one before stays in use */
+	ml_engine_simulate(f->engine, ml_clock_monotonic(f->clock) + 5 * ML_SEC);
+	assert_string_equal(f->shared->seen[f->shared->count - 1].name, "one.txt");
+	assert_int_equal(f->shared->failed, 0);
+	write_template(f, "out:document{name = 'two.txt'}");
+	assert_int_equal(reload(f), 0);
+	ml_engine_simulate(f->engine, ml_clock_monotonic(f->clock) + 5 * ML_SEC);
+	assert_string_equal(f->shared->seen[f->shared->count - 1].name, "two.txt");
 }
 
 static void test_a_store_that_fails(void **state)
@@ -391,6 +434,7 @@ int main(void)
 		RENDER_TEST(test_nothing_new_may_make_one),
 		RENDER_TEST(test_locale_of_the_node),
 		RENDER_TEST(test_a_template_of_the_user),
+		RENDER_TEST(test_a_changed_template_is_taken_up_when_asked),
 		RENDER_TEST(test_a_store_that_fails),
 		RENDER_TEST(test_wrong_parameters),
 	};
