@@ -67,8 +67,12 @@ static void act(struct http_client *client, curl_socket_t socket, int events)
 static void watch_ready(uv_poll_t *poll, int status, int events)
 {
 	struct watch *watch = (struct watch *)poll;
-	int flags = status < 0 ? CURL_CSELECT_ERR : 0;
-	flags |= events & UV_READABLE ? CURL_CSELECT_IN : 0;
+	/* libcurl takes an error that it is told of as such, without a reason and without another
+	 * try. Reading and writing tell it the reason (mostly a reset), and where a connection kept
+	 * open was closed meanwhile it sends on a new one. */
+	if (status < 0)
+		events = UV_READABLE | UV_WRITABLE;
+	int flags = events & UV_READABLE ? CURL_CSELECT_IN : 0;
 	flags |= events & UV_WRITABLE ? CURL_CSELECT_OUT : 0;
 	act(watch->client, watch->socket, flags);
 }
@@ -287,6 +291,27 @@ static bool same_origin(const char *a, const char *b)
 	return same;
 }
 
+static bool send_again(struct http_client *client)
+{
+	(void)curl_multi_remove_handle(client->multi, client->easy);
+	client->sent = 0;
+	client->body_length = client->body_total = 0;
+	client->error[0] = '\0';
+	enter(client, client->size ? CONNECTING : ANSWERING);
+	return fseeko(client->file, 0, SEEK_SET) == 0 &&
+	       curl_multi_add_handle(client->multi, client->easy) == CURLM_OK;
+}
+
+/* The server closed a connection kept open in the moment in which it was used. libcurl goes on with
+ * a new one by itself where it reads that, but not where it is still sending. */
+static bool was_closed_meanwhile(struct http_client *client, CURLcode code, long status)
+{
+	long connects = 1;
+	(void)curl_easy_getinfo(client->easy, CURLINFO_NUM_CONNECTS, &connects);
+	return code == CURLE_SEND_ERROR && status == 0 && connects == 0 && !client->timed_out &&
+	       curl_easy_setopt(client->easy, CURLOPT_FRESH_CONNECT, 1L) == CURLE_OK;
+}
+
 /* Sends the report to where a redirect points; false: the redirect is not followed, with the
  * reason. */
 static bool follow(struct http_client *client, long status)
@@ -315,7 +340,7 @@ static bool follow(struct http_client *client, long status)
 	else if (client->redirects++ >= HTTP_REDIRECTS_MAX)
 		(void)snprintf(answer->reason, sizeof answer->reason,
 			"more than %d redirects, the last one to %s", HTTP_REDIRECTS_MAX, shown);
-	else if (fseeko(client->file, 0, SEEK_SET) == 0) {
+	else {
 		char *url = strdup(to);
 		if (!url)
 			return false;
@@ -323,14 +348,10 @@ static bool follow(struct http_client *client, long status)
 			curl_easy_setopt(client->easy, CURLOPT_USERNAME, NULL);
 			curl_easy_setopt(client->easy, CURLOPT_PASSWORD, NULL);
 		}
-		(void)curl_multi_remove_handle(client->multi, client->easy);
 		free(client->url);
 		client->url = url;
-		client->sent = 0;
-		client->body_length = client->body_total = 0;
-		enter(client, CONNECTING);
 		return curl_easy_setopt(client->easy, CURLOPT_URL, url) == CURLE_OK &&
-		       curl_multi_add_handle(client->multi, client->easy) == CURLM_OK;
+		       send_again(client);
 	}
 	return false;
 }
@@ -347,6 +368,8 @@ static void reap(struct http_client *client)
 		(void)curl_easy_getinfo(client->easy, CURLINFO_RESPONSE_CODE, &status);
 		/* An answer that was cut off, or that came before all was sent, is an answer. */
 		const bool cut = client->body_total > HTTP_BODY_MAX;
+		if (was_closed_meanwhile(client, code, status) && send_again(client))
+			return;
 		if ((code != CURLE_OK && !cut && status < 400) || status == 0)
 			judge_failure(client, code);
 		else if (status >= 300 && status < 400 && status != 304) {

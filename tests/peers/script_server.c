@@ -85,6 +85,13 @@ static bool serve(struct script_server *server, int fd, size_t *step)
 		(void)readable(server, -1);
 		return false;
 	}
+	if (answer && strcmp(answer, SCRIPT_RESET) == 0) {
+		const struct linger at_once = {.l_onoff = 1};
+		if (readable(server, fd))
+			++*step;
+		(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+		return false;
+	}
 	struct script_request request = {0};
 	if (!read_request(server, fd, &request)) {
 		free(request.head);

@@ -13,6 +13,7 @@
 #define SCRIPT_CLOSE "close"   /* closes the connection after the request was read */
 #define SCRIPT_SILENT "silent" /* reads the request and never answers */
 #define SCRIPT_DEAF "deaf"     /* accepts the connection and never reads */
+#define SCRIPT_RESET "reset"   /* resets the connection when a request comes */
 
 struct script_request {
 	char *head; /* request line and headers, NUL-terminated */

@@ -151,6 +151,31 @@ static void what_may_pass_is_tried_again_with_the_same_key(void **state)
 	end(&run);
 }
 
+/* As a server does that ends a connection it thinks idle in the moment in which it is used. */
+static void a_connection_that_is_reset_meanwhile_is_opened_again(void **state)
+{
+	(void)state;
+	static const char *const script[] = {ANSWER("200 OK", ""), SCRIPT_RESET, NULL};
+	struct run run = begin(script);
+	(void)kit_document(run.kit, "1.csv", "1");
+	(void)kit_document(run.kit, "2.csv", "2");
+	send_one(&run, ", 'retry': 'none'");
+	expect_acks(run.kit, 2, 0);
+	assert_int_equal(script_server_count(run.server), 2);
+	end(&run);
+}
+
+static void a_reset_is_told_as_what_it_is(void **state)
+{
+	(void)state;
+	static const char *const script[] = {SCRIPT_RESET, NULL};
+	struct run run = begin(script);
+	send_one(&run, ", 'retry': 'none'");
+	expect_acks(run.kit, 0, 1);
+	expect_log(run.kit, "Connection reset by peer");
+	end(&run);
+}
+
 static void retries_follow_the_schedule_of_the_report(void **state)
 {
 	(void)state;
@@ -538,6 +563,8 @@ int main(void)
 		cmocka_unit_test(reports_go_one_after_the_other_on_one_connection),
 		cmocka_unit_test(a_large_report_arrives_whole),
 		cmocka_unit_test(what_may_pass_is_tried_again_with_the_same_key),
+		cmocka_unit_test(a_connection_that_is_reset_meanwhile_is_opened_again),
+		cmocka_unit_test(a_reset_is_told_as_what_it_is),
 		cmocka_unit_test(retries_follow_the_schedule_of_the_report),
 		cmocka_unit_test(no_retry_goes_beyond_the_next_report),
 		cmocka_unit_test(a_retry_ends_when_the_next_report_is_due),
