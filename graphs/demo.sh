@@ -7,7 +7,7 @@ set -eu
 program=$1
 shift
 here=$(dirname "$0")
-mkdir -p data
+mkdir -p -m 700 data
 rm -f data/bus
 
 # In a group of its own: Ctrl-C ends the gateway first.

@@ -5,8 +5,10 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <meterloom/engine.h>
 #include <meterloom/family.h>
@@ -169,6 +171,15 @@ static int path_of(struct ml_engine *engine, const char *name, char path[PATH_LE
 	return 0;
 }
 
+/* A new database is for its owner alone; SQLite gives its journals the same mode. One that is there
+ * is not touched: closing it here would release the locks of this process on it. */
+static void make_private(const char *path)
+{
+	const int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd >= 0)
+		(void)close(fd);
+}
+
 static int open_file(struct ml_engine *engine, const char *name, int flags, sqlite3 **ret_db,
 	struct ml_error *err)
 {
@@ -178,6 +189,8 @@ static int open_file(struct ml_engine *engine, const char *name, int flags, sqli
 		return result;
 	if (!ml_engine_data(engine))
 		flags |= SQLITE_OPEN_URI;
+	else if (flags & SQLITE_OPEN_CREATE)
+		make_private(path);
 	flags |= SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
 	if (sqlite3_open_v2(path, ret_db, flags, NULL) != SQLITE_OK) {
 		char doing[PATH_LENGTH_MAX + 16];
