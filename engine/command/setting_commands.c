@@ -9,6 +9,7 @@
 #include "command/builtin.h"
 #include "command/registry.h"
 #include "command/settings_private.h"
+#include "run/change.h"
 
 struct name_params {
 	char *name;
@@ -102,12 +103,34 @@ static void setting_get_run(struct ml_job *job, void *params)
 	finish(job, ml_settings_write(settings_of(job), p->name, ml_job_result(job), &err), &err);
 }
 
+/* The setting holds for the nodes that inherit it, or it is not changed. */
+static int change_setting(
+	struct ml_job *job, const struct value_params *p, struct ml_errors *errors)
+{
+	struct ml_settings *settings = settings_of(job);
+	struct ml_errors refused = {0};
+	json_t *before = ml_settings_value(settings, p->name);
+	int r = ml_settings_set(settings, p->name, p->value, errors);
+	if (r == 0) {
+		r = ml_engine_refresh(ml_job_engine(job), &refused);
+		if (r < 0)
+			(void)ml_settings_set(settings, p->name, before, errors);
+	}
+	for (size_t i = 0; i < refused.count; i++)
+		ml_errors_addf(errors, refused.items[i].code, "/value",
+			"the graph that runs does not go with it: %s: %s", refused.items[i].pointer,
+			refused.items[i].text);
+	ml_errors_free(&refused);
+	json_decref(before);
+	return r;
+}
+
 static void setting_set_run(struct ml_job *job, void *params)
 {
 	const struct value_params *p = params;
 	struct ml_errors errors = {0};
 	struct ml_error err = ML_ERROR_NONE;
-	if (ml_settings_set(settings_of(job), p->name, p->value, &errors) < 0) {
+	if (change_setting(job, p, &errors) < 0) {
 		ml_job_fail_all(job, &errors);
 		ml_errors_free(&errors);
 		return;
@@ -191,9 +214,8 @@ const struct ml_command ml_setting_commands[] = {
 	{
 		.name = "setting.set",
 		.title = "Set a setting",
-		.help = "Changes a setting and gives it back. Nodes that inherit it take it up "
-			"when the "
-			"graph is next applied.",
+		.help = "Changes a setting and gives it back. Nodes that inherit it restart with "
+			"the new value, the others go on.",
 		.role = ML_ROLE_CONFIGURE,
 		.params = setting_value,
 		.params_size = sizeof(struct value_params),

@@ -202,6 +202,15 @@ json_t *ml_setting_get(struct ml_engine *engine, const char *name)
 	return value;
 }
 
+json_t *ml_settings_value(struct ml_settings *settings, const char *name)
+{
+	(void)pthread_mutex_lock(&settings->lock);
+	const struct ml_setting_row *row = find(settings, name);
+	json_t *value = row && row->value ? json_deep_copy(row->value) : NULL;
+	(void)pthread_mutex_unlock(&settings->lock);
+	return value;
+}
+
 const json_t *ml_setting_inherit(void *engine, const char *name)
 {
 	struct ml_settings *settings = ml_engine_settings(engine);

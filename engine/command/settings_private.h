@@ -40,6 +40,8 @@ struct ml_settings {
 /* settings.c; control lane */
 int ml_settings_set(struct ml_settings *settings, const char *name, const json_t *value,
 	struct ml_errors *errors);
+/* A new reference to the value that was set; NULL: the default holds. */
+json_t *ml_settings_value(struct ml_settings *settings, const char *name);
 /* Writes an array of settings, or with `name` one object. -ENOENT. */
 int ml_settings_write(struct ml_settings *settings, const char *name, struct ml_json_writer *w,
 	struct ml_error *err);

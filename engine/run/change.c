@@ -140,6 +140,12 @@ int ml_engine_roll_back(struct ml_engine *engine, int64_t revision, int64_t base
 	return result;
 }
 
+int ml_engine_refresh(struct ml_engine *engine, struct ml_errors *errors)
+{
+	const struct ml_graph *const running = engine->runtime->graph;
+	return running ? ml_engine_apply(engine, running->text, running->length, errors) : 0;
+}
+
 /* ---- At the start ---- */
 
 static int run_revision(struct ml_engine *engine, int64_t number, struct ml_errors *errors)

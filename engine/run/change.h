@@ -29,6 +29,10 @@ int ml_engine_change(struct ml_engine *engine, const struct ml_change *change,
 int ml_engine_roll_back(struct ml_engine *engine, int64_t revision, int64_t base,
 	const char *author, int64_t *ret_revision, struct ml_errors *errors);
 
+/* Applies the graph that runs once more, for the nodes whose inherited settings have changed: they
+ * restart, the others go on. Where it no longer checks, nothing changes. */
+int ml_engine_refresh(struct ml_engine *engine, struct ml_errors *errors);
+
 /* At the start: runs the newest revision that checks, and nothing where there is none (each that
  * cannot be run is logged). With a graph (NULL: none) that is not the one given at an earlier
  * start, it is checked and run as a new revision; given again, what was changed since goes on.

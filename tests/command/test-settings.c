@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include <meterloom/feed.h>
+#include <meterloom/node.h>
 #include <meterloom/setting.h>
 
 #include "command/settings.h"
@@ -133,6 +134,80 @@ static void a_kept_value_that_is_no_longer_allowed_is_not_used(void **state)
 	assert_int_equal(retries(desk), 1);
 	assert_int_equal(desk_call(desk, "log.list", NULL), 0);
 	assert_has(desk->result, "test.retries");
+}
+
+/* ---- What inherits ---- */
+
+struct heir {
+	int64_t retries;
+};
+
+static const struct ml_param heir_params[] = {
+	{.name = "retries",
+		.kind = ML_PARAM_INTEGER,
+		.offset = offsetof(struct heir, retries),
+		.title = "Retries",
+		.help = "How often.",
+		.min = 0,
+		.max = 5,
+		.flags = ML_PARAM_INHERIT,
+		.setting = "test.retries"},
+	{0},
+};
+
+static const struct ml_port heir_ports[] = {{0}};
+
+static void heir_start(struct ml_node *node, void *self)
+{
+	const struct heir *heir = self;
+	ml_node_state(node, ML_STATE_RUNNING, "retries %d", (int)heir->retries);
+}
+
+static const struct ml_node_class heir_class = {
+	.type = "test-heir",
+	.version = 1,
+	.title = "Heir",
+	.help = "Inherits a setting.",
+	.category = "process",
+	.params = heir_params,
+	.ports = heir_ports,
+	.size = sizeof(struct heir),
+	.start = heir_start,
+};
+
+static const struct ml_node_class *const heir_classes[] = {&heir_class, NULL};
+
+static void a_changed_setting_holds_for_the_nodes_that_inherit_it(void **state)
+{
+	static const struct ml_family with_heir = {.abi = ML_FAMILY_ABI,
+		.size = sizeof(struct ml_family),
+		.name = "test",
+		.node_classes = heir_classes,
+		.settings = settings};
+	static const struct ml_family *const heir_families[] = {&with_heir, NULL};
+	struct desk *desk = *state;
+	desk->families = heir_families;
+	desk_restart(desk);
+	assert_int_equal(desk_call(desk, "graph.apply",
+				 "{'graph': {'meterloom': 1, 'nodes': ["
+				 "{'id': 'a', 'type': 'test-heir'}, {'id': 'b', 'type': "
+				 "'test-heir', 'params': {'retries': 1}}], 'edges': []}}"),
+		0);
+	assert_int_equal(desk_call(desk, "setting.set", "{'name': 'test.retries', 'value': 4}"), 0);
+	assert_int_equal(desk_call(desk, "node.list", NULL), 0);
+	assert_has(desk->result, "retries 4");
+	assert_has(desk->result, "retries 1");
+	/* It is the same revision still. */
+	assert_int_equal(desk_call(desk, "graph.get", NULL), 0);
+	assert_has(desk->result, "\"revision\":1,");
+	/* What the setting allows and the node does not. */
+	assert_int_equal(
+		desk_call(desk, "setting.set", "{'name': 'test.retries', 'value': 9}"), -EINVAL);
+	assert_has(desk->errors, "\"pointer\":\"/value\"");
+	assert_has(desk->errors, "/nodes/0");
+	assert_int_equal(retries(desk), 4);
+	desk_restart(desk);
+	assert_int_equal(retries(desk), 4);
 }
 
 /* ---- Secrets ---- */
@@ -280,6 +355,7 @@ int main(void)
 		DESK(a_setting_is_kept_over_a_restart),
 		DESK(a_wrong_value_is_refused_and_the_old_one_holds),
 		DESK(a_kept_value_that_is_no_longer_allowed_is_not_used),
+		DESK(a_changed_setting_holds_for_the_nodes_that_inherit_it),
 		DESK(a_secret_is_kept_and_only_read_by_name),
 		DESK(no_answer_log_feed_or_file_holds_a_value),
 		DESK(without_its_key_a_secret_is_no_use_and_says_so),
