@@ -23,7 +23,8 @@ static const char usage[] =
 	"parameters\n"
 	"  --markdown  the reference of nodes, messages, commands, settings and events\n";
 
-enum { WIDTH = 80 };
+/* Below the usual 80: a full line would run into the next one where a terminal breaks it, too. */
+enum { WIDTH = 79 };
 
 static void print_line(void *user, const struct ml_node_class *class)
 {
@@ -41,18 +42,19 @@ static void list(const struct ml_family *const *families)
 	(void)puts("\n`meterloom nodes TYPE` explains one.");
 }
 
-/* Words, broken to lines that begin with `indent` spaces. */
-static void print_text(const char *text, int indent)
+/* Words, broken to lines that begin with `indent` spaces, the first one with `first`. */
+static void print_hanging(const char *text, int first, int indent)
 {
 	int column = -1; /* nothing is printed yet */
 	while (text && *text) {
 		const int length = (int)strcspn(text, " \n");
 		if (length > 0) {
 			const bool fits = column >= 0 && column + 1 + length <= WIDTH;
+			const int margin = column < 0 ? first : indent;
 			if (!fits)
-				(void)printf("%s%*s", column < 0 ? "" : "\n", indent, "");
+				(void)printf("%s%*s", column < 0 ? "" : "\n", margin, "");
 			(void)printf("%s%.*s", fits ? " " : "", length, text);
-			column = (fits ? column + 1 : indent) + length;
+			column = (fits ? column + 1 : margin) + length;
 		}
 		text += length;
 		text += *text != '\0';
@@ -60,12 +62,18 @@ static void print_text(const char *text, int indent)
 	(void)putchar('\n');
 }
 
+static void print_text(const char *text, int indent)
+{
+	print_hanging(text, indent, indent);
+}
+
 static void print_params(const struct ml_param *params, int indent)
 {
-	char kind[DESCRIBE_MAX], preset[DESCRIBE_MAX];
+	char kind[DESCRIBE_MAX], preset[DESCRIBE_MAX], head[2 * DESCRIBE_MAX + 128];
 	for (; params && params->name; params++) {
-		(void)printf("%*s%s: %s; default: %s\n", indent, "", params->name,
+		(void)snprintf(head, sizeof head, "%s: %s; default: %s", params->name,
 			describe_kind(params, kind), describe_default(params, preset));
+		print_hanging(head, indent, indent + 2);
 		print_text(params->help ? params->help : params->title, indent + 4);
 	}
 }

@@ -144,6 +144,15 @@ static json_t *types(void)
 	return names;
 }
 
+/* Texts keep clear of the last column. */
+static void fits_a_terminal(const char *arguments)
+{
+	const struct output output = run(arguments);
+	for (const char *line = output.text; *line; line += strcspn(line, "\n") + 1)
+		assert_true(strcspn(line, "\n") < 80);
+	free(output.text);
+}
+
 static void every_type_is_listed_explained_and_documented(void **state)
 {
 	(void)state;
@@ -167,6 +176,7 @@ static void every_type_is_listed_explained_and_documented(void **state)
 		assert_non_null(strstr(reference.text, text));
 		(void)snprintf(text, sizeof text, "nodes %s", type);
 		expect_part(text, 0, "\nPorts\n");
+		fits_a_terminal(text);
 	}
 	assert_non_null(strstr(reference.text, "\n### `graph.apply`: "));
 	assert_non_null(strstr(reference.text, "\n| `gateway.name` | "));
@@ -187,6 +197,14 @@ static void the_program_itself_helps(void **state)
 	expect_part("chek", 2, "there is no command 'chek'");
 	expect_part("version", 0, "meterloom 0.");
 	expect_part("version now", 2, "Usage: meterloom version");
+	static const char *const tools[] = {
+		"run", "call", "check", "nodes", "schema", "version", "decode", "sim"};
+	for (size_t i = 0; i < sizeof tools / sizeof *tools; i++) {
+		char arguments[32], usage[64];
+		(void)snprintf(arguments, sizeof arguments, "%s --help", tools[i]);
+		(void)snprintf(usage, sizeof usage, "Usage: meterloom %s", tools[i]);
+		expect_part(arguments, 0, usage);
+	}
 }
 
 static int set_up(void **state)
