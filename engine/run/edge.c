@@ -243,6 +243,10 @@ size_t ml_edge_take(struct ml_edge *edge, struct ml_message **messages, size_t m
 		if (n)
 			ml_ring_take(ring, (void **)messages, n);
 	}
+	/* What another processor wrote is fetched all at once, not one by one as it is looked at.
+	 */
+	for (size_t i = 0; edge->crosses && i < n; i++)
+		__builtin_prefetch(messages[i], 1);
 	if (n)
 		check_probe(edge, atomic_load_explicit(&ring->tail, memory_order_relaxed));
 	return n;

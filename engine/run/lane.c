@@ -4,6 +4,7 @@
 #include "run/lane.h"
 
 #include <assert.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -247,6 +248,8 @@ static bool look_about(struct ml_lane *lane)
 			}
 			relax();
 		}
+		/* The other may be waiting for this very processor. */
+		(void)sched_yield();
 	} while (ml_clock_monotonic(lane->engine->clock) < end);
 	lane->eager--;
 	return false;
@@ -399,6 +402,7 @@ int ml_lane_new(struct ml_engine *engine, const char *name, size_t index, bool t
 	lane->engine = engine;
 	lane->index = index;
 	lane->now = ml_clock_monotonic(engine->clock);
+	ml_pool_init(&lane->pool);
 	pthread_mutex_init(&lane->posts_lock, NULL);
 	pthread_mutex_init(&lane->park_lock, NULL);
 	pthread_cond_init(&lane->park_cond, NULL);
