@@ -41,7 +41,7 @@ check: build-check/build.ninja ## format, borders, links, clang, clang-tidy, cpp
 	@tests/check/check build-check $(JOBS)
 
 bench: build-bench/build.ninja ## the figures, each with the machine and the limit beside it
-	@$(NINJA) -C build-bench --quiet
+	@$(NINJA) -C build-bench --quiet all meson-benchmark-prereq
 	@meson test -C build-bench --no-rebuild --benchmark --verbose --num-processes 1
 
 SECONDS = 600
@@ -72,7 +72,7 @@ build-asan/build.ninja: | deps-test
 build-tsan/build.ninja: | deps-test
 	@meson setup build-tsan $(TSAN)
 build-bench/build.ninja: | deps-test
-	@meson setup build-bench $(RELEASE) -Dweb=disabled
+	@meson setup build-bench $(RELEASE)
 build-check/build.ninja: | deps-check
 	@CC=clang meson setup build-check -Dweb=disabled
 build-fuzz/build.ninja: | deps-fuzz

@@ -2,7 +2,8 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * Usage: bench-decode FILE, with one JSON object a line that has a telegram as "hex". All of them,
- * bad ones too, are decoded over and over by one thread.
+ * bad ones too, are decoded over and over by one thread. The figures of libmbus are of the machine
+ * that the limits were set on.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -81,7 +82,8 @@ static void decode_all(struct work *work)
 	}
 }
 
-static void measure(struct ml_clock *clock, struct work *work, const char *what, unsigned limit)
+static void measure(struct ml_clock *clock, struct work *work, const char *what, unsigned limit,
+	const char *peer)
 {
 	/* The best of many short runs: what the machine does besides disturbs only some of them. */
 	ml_time best = ML_NEVER;
@@ -97,8 +99,9 @@ static void measure(struct ml_clock *clock, struct work *work, const char *what,
 	}
 	const double seconds = (double)best / (double)ML_SEC;
 	const double rate = (double)ROUNDS * (double)count / seconds;
-	printf("%-24s %10.0f telegrams/s  %6.1f ns/telegram  %5.1f ns/record  (limit %u/s)\n", what,
-		rate, 1e9 / rate, seconds * 1e9 / (double)work->records, limit);
+	printf("%-24s %10.0f telegrams/s  %6.1f ns/telegram  %5.1f ns/record  (limit %u/s; "
+	       "%s)\n",
+		what, rate, 1e9 / rate, seconds * 1e9 / (double)work->records, limit, peer);
 }
 
 int main(int argc, char **argv)
@@ -111,9 +114,10 @@ int main(int argc, char **argv)
 	struct ml_clock *clock = ml_clock_new_real();
 	if (!clock)
 		return 1;
-	measure(clock, &work, "decode to readings", 2000000);
+	measure(clock, &work, "decode to readings", 2000000,
+		"libmbus, no units or scaling: 1990000");
 	work.to_json = true;
-	measure(clock, &work, "decode to JSON", 400000);
+	measure(clock, &work, "decode to JSON", 400000, "libmbus to XML: 92500");
 	ml_buffer_free(&work.out);
 	ml_clock_free(clock);
 	return 0;
