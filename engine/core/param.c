@@ -31,8 +31,10 @@ static void *field_of(char *target, const struct ml_param *param)
 void ml_json_pointer(char *out, size_t size, const char *pointer, const char *key)
 {
 	assert(size > 0);
-	int n = snprintf(out, size, "%s/", pointer);
-	size_t used = n < 0 ? 0 : (size_t)n;
+	size_t used = strnlen(pointer, size - 1);
+	memcpy(out, pointer, used);
+	if (used + 1 < size)
+		out[used++] = '/';
 	for (; *key && used + 2 < size; key++) {
 		if (*key == '~' || *key == '/') {
 			out[used++] = '~';
@@ -41,8 +43,7 @@ void ml_json_pointer(char *out, size_t size, const char *pointer, const char *ke
 			out[used++] = *key;
 		}
 	}
-	if (used < size)
-		out[used] = '\0';
+	out[used] = '\0';
 }
 
 static void unknown_key(const struct parse *parse, const char *key)

@@ -10,6 +10,35 @@
 #include "core/param_value.h"
 #include "graph/check.h"
 
+static bool is_known(const char *const *known, const char *key)
+{
+	while (*known && strcmp(*known, key) != 0)
+		known++;
+	return *known != NULL;
+}
+
+static void unknown_key(
+	struct graph_check *check, const char *pointer, const char *key, const char *const *known)
+{
+	char place[ML_ERROR_POINTER_MAX], word[PARAM_SHOWN_MAX], list[120] = "";
+	struct ml_nearest near;
+	ml_nearest_begin(&near, key);
+	for (; *known; known++) {
+		const size_t used = strlen(list);
+		ml_nearest_try(&near, *known);
+		(void)snprintf(list + used, sizeof list - used, "%s%s", used ? ", " : "", *known);
+	}
+	ml_json_pointer(place, sizeof place, pointer, key);
+	if (ml_nearest_name(&near))
+		ml_errors_addf(check->errors, -EINVAL, place,
+			"there is no key '%s' here; did you mean '%s'?", param_shown(key, word),
+			ml_nearest_name(&near));
+	else
+		ml_errors_addf(check->errors, -EINVAL, place,
+			"there is no key '%s' here, expected one of: %s", param_shown(key, word),
+			list);
+}
+
 void graph_check_keys(struct graph_check *check, const json_t *object, const char *pointer,
 	const char *const *known)
 {
@@ -17,27 +46,8 @@ void graph_check_keys(struct graph_check *check, const json_t *object, const cha
 	json_t *value = NULL;
 	json_object_foreach((json_t *)object, key, value)
 	{
-		char place[ML_ERROR_POINTER_MAX], word[PARAM_SHOWN_MAX], list[120] = "";
-		struct ml_nearest near;
-		ml_nearest_begin(&near, key);
-		size_t i = 0;
-		for (; known[i] && strcmp(known[i], key) != 0; i++) {
-			ml_nearest_try(&near, known[i]);
-			const size_t used = strlen(list);
-			(void)snprintf(list + used, sizeof list - used, "%s%s", used ? ", " : "",
-				known[i]);
-		}
-		if (known[i])
-			continue;
-		ml_json_pointer(place, sizeof place, pointer, key);
-		if (ml_nearest_name(&near))
-			ml_errors_addf(check->errors, -EINVAL, place,
-				"there is no key '%s' here; did you mean '%s'?",
-				param_shown(key, word), ml_nearest_name(&near));
-		else
-			ml_errors_addf(check->errors, -EINVAL, place,
-				"there is no key '%s' here, expected one of: %s",
-				param_shown(key, word), list);
+		if (!is_known(known, key))
+			unknown_key(check, pointer, key, known);
 	}
 }
 

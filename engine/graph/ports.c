@@ -75,31 +75,26 @@ bool graph_find_ports(const struct ml_node_class *from, const char *from_name,
 	return fit.count == 1;
 }
 
-static bool known_port(
+static void unknown_port(
 	struct graph_check *check, const struct graph_end *end, enum ml_port_direction direction)
 {
 	const struct ml_graph_node *const node = &check->graph->nodes[end->node];
 	struct ml_nearest near;
 	ml_nearest_begin(&near, end->port);
-	size_t count = 0;
 	for (const struct ml_port *p = node->class->ports; p->name; p++) {
-		if (is_port(p, direction, end->port))
-			return true;
-		if (p->direction != direction) {
-			if (strcmp(p->name, end->port) != 0)
-				continue;
-			ml_errors_addf(check->errors, -EINVAL, end->pointer,
-				"'%s.%s' is an %s, expected an %s", node->id, p->name,
-				direction_name(p->direction), direction_name(direction));
-			return false;
-		}
-		count++;
-		ml_nearest_try(&near, p->name);
+		if (p->direction == direction)
+			ml_nearest_try(&near, p->name);
+		if (p->direction == direction || strcmp(p->name, end->port) != 0)
+			continue;
+		ml_errors_addf(check->errors, -EINVAL, end->pointer,
+			"'%s.%s' is an %s, expected an %s", node->id, p->name,
+			direction_name(p->direction), direction_name(direction));
+		return;
 	}
 	char word[PARAM_SHOWN_MAX], list[LIST_MAX];
 	(void)param_shown(end->port, word);
 	list_ports(node->class, direction, list);
-	if (count == 0)
+	if (!*list)
 		ml_errors_addf(check->errors, -EINVAL, end->pointer, "'%s' (%s) has no %s at all",
 			node->id, node->class->type, direction_name(direction));
 	else if (ml_nearest_name(&near))
@@ -110,7 +105,17 @@ static bool known_port(
 		ml_errors_addf(check->errors, -EINVAL, end->pointer,
 			"'%s' (%s) has no %s '%s', expected one of: %s", node->id,
 			node->class->type, direction_name(direction), word, list);
-	return false;
+}
+
+static bool known_port(
+	struct graph_check *check, const struct graph_end *end, enum ml_port_direction direction)
+{
+	const struct ml_port *p = check->graph->nodes[end->node].class->ports;
+	while (p->name && !is_port(p, direction, end->port))
+		p++;
+	if (!p->name)
+		unknown_port(check, end, direction);
+	return p->name != NULL;
 }
 
 /* The types of the ports that were meant: "frame", or "frame or trigger". */

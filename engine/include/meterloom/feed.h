@@ -22,7 +22,7 @@ struct ml_feed *ml_feed_subscribe(struct ml_engine *engine, const char *topics, 
 void ml_feed_unsubscribe(struct ml_feed *feed); /* on its lane; accepts NULL */
 
 struct ml_feed_item {
-	char topic[80];
+	char topic[112]; /* "tap:" and the longest ids and port names fit */
 	uint64_t lost; /* how many were lost just before this one */
 	size_t length;
 	char *json; /* freed by the caller with free() */
