@@ -15,7 +15,7 @@ setsid "$program" sim --meters 20 --pty --link data/bus --baud 38400 \
 	--head-end 127.0.0.1:8081 --head-end-directory data/head-end &
 sim=$!
 trap 'kill "$sim" 2>/dev/null || true; wait "$sim" 2>/dev/null || true' EXIT
-trap 'exit 130' INT
+trap 'exit 0' INT
 trap 'exit 143' TERM
 
 # The meter list of the simulated bus, as a command that is called at the start.

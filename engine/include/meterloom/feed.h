@@ -23,7 +23,7 @@ void ml_feed_unsubscribe(struct ml_feed *feed); /* on its lane; accepts NULL */
 
 struct ml_feed_item {
 	char topic[112]; /* "tap:" and the longest ids and port names fit */
-	uint64_t lost; /* how many were lost just before this one */
+	uint64_t lost;   /* how many were lost just before this one */
 	size_t length;
 	char *json; /* freed by the caller with free() */
 };
