@@ -69,6 +69,22 @@ static void parse_capacity(
 		edge->capacity *= 2;
 }
 
+/* An edge that waits must have room for all that one message may give, or its producer would wait
+ * for ever. Sources and queries ask how much room there is. */
+static void check_capacity(struct graph_check *check, const struct ml_graph_edge *edge)
+{
+	const struct ml_graph_node *const from = &check->graph->nodes[edge->from];
+	const size_t most = from->class->ports[edge->from_port].most;
+	if (edge->when_full != ML_FULL_WAIT || most <= edge->capacity ||
+		from->class->flags & (ML_NODE_SOURCE | ML_NODE_QUERY))
+		return;
+	char place[ML_ERROR_POINTER_MAX];
+	ml_json_pointer(place, sizeof place, edge->pointer, "capacity");
+	ml_errors_addf(check->errors, -EINVAL, place,
+		"capacity: found %zu, but '%s' may give %zu messages for one: expected %zu or more",
+		edge->capacity, from->id, most, most);
+}
+
 static void parse_when_full(
 	struct graph_check *check, const json_t *object, struct ml_graph_edge *edge)
 {
@@ -130,6 +146,7 @@ static bool parse_edge(struct graph_check *check, const json_t *object, struct m
 	}
 	edge->from = from.node;
 	edge->to = to.node;
+	check_capacity(check, edge);
 	edge->key = graph_edge_key(nodes[from.node].id,
 		nodes[from.node].class->ports[edge->from_port].name, nodes[to.node].id,
 		nodes[to.node].class->ports[edge->to_port].name);

@@ -22,6 +22,7 @@ enum {
 	ML_GRAPH_NODES_MAX = 2000,
 	ML_GRAPH_EDGES_MAX = 8000,
 	ML_GRAPH_LANES_MAX = 24, /* that a graph may name, with those its classes ask for */
+	ML_GRAPH_ROUND_SOURCES_MAX = 256, /* nodes that begin rounds */
 	ML_GRAPH_BYTES_MAX = 16 << 20,
 	ML_NODE_ID_MAX = 32, /* bytes; letters, digits, '-' and '_' */
 };

@@ -193,6 +193,21 @@ static void check_lanes(struct rules *rules)
 	ml_names_free(&lanes);
 }
 
+/* ---- Rounds ---- */
+
+static void check_round_sources(struct rules *rules)
+{
+	size_t count = 0;
+	for (size_t n = 0; n < rules->graph->node_count; n++) {
+		const struct ml_graph_node *const node = &rules->graph->nodes[n];
+		if (!is(node, ML_NODE_ROUNDS) || ++count != ML_GRAPH_ROUND_SOURCES_MAX + 1)
+			continue;
+		ml_errors_addf(rules->check->errors, -EINVAL, node->pointer,
+			"'%s' (%s) is one too many: a graph has at most %d nodes that begin rounds",
+			node->id, node->class->type, ML_GRAPH_ROUND_SOURCES_MAX);
+	}
+}
+
 /* ---- A dead peer must not stop a store ---- */
 
 /* Marks each node from which a store can be reached, a store itself too. */
@@ -309,15 +324,16 @@ static void check_sinks(struct rules *rules)
 
 /* ---- Optional by what leads there ---- */
 
-/* A node that only optional edges lead to gives nothing that must arrive; a source gives its own.
- */
+/* A node that only optional edges lead to gives nothing that must arrive; a source or a query gives
+ * its own. */
 static void spread_optional(struct rules *rules)
 {
 	struct ml_graph *const graph = rules->check->graph;
 	for (size_t i = 0; i < rules->ordered; i++) {
 		const size_t n = rules->order[i];
 		const size_t begin = rules->in.first[n], end = rules->in.first[n + 1];
-		bool optional = begin < end && !is(&graph->nodes[n], ML_NODE_SOURCE);
+		bool optional =
+			begin < end && !is(&graph->nodes[n], ML_NODE_SOURCE | ML_NODE_QUERY);
 		for (size_t j = begin; optional && j < end; j++)
 			optional = graph->edges[rules->in.list[j]].optional;
 		for (size_t j = rules->out.first[n]; optional && j < rules->out.first[n + 1]; j++)
@@ -345,6 +361,7 @@ void graph_check_rules(struct graph_check *check)
 	if (prepare(&rules)) {
 		check_inputs(&rules);
 		check_lanes(&rules);
+		check_round_sources(&rules);
 		check_cycles(&rules);
 		check_waits(&rules);
 		check_sinks(&rules);

@@ -45,12 +45,17 @@ static void start_on_lane(void *user)
 		struct ml_plan_node *node = &plan->nodes[i];
 		if (node->node->lane != work->lane)
 			continue;
-		if (node->action != ML_PLAN_KEEP) {
+		if (node->action != ML_PLAN_KEEP)
 			ml_node_start(node->node);
-		} else {
-			ml_node_rounds_again(node->node);
+		else
 			ml_lane_ready(work->lane, node->node);
-		}
+		ml_node_rounds_again(node->node);
+	}
+	/* What came to them from another lane just before it stood still is not looked for there
+	 * any more: an edge without a producer crosses nothing. */
+	for (size_t i = 0; i < plan->runtime->draining_count; i++) {
+		if (plan->runtime->draining[i]->lane == work->lane)
+			ml_lane_ready(work->lane, plan->runtime->draining[i]);
 	}
 	ml_lane_flush(work->lane);
 }
@@ -68,10 +73,8 @@ static void on_affected_lanes(struct ml_plan *plan, void (*fn)(void *user))
 /* What a restarted node goes on with. */
 static void inherit_state(struct ml_node *node, struct ml_node *old)
 {
-	memcpy(node->rounds, old->rounds, sizeof node->rounds);
-	node->round_count = old->round_count;
-	memcpy(node->waiting, old->waiting, sizeof node->waiting);
-	node->waiting_count = old->waiting_count;
+	node->rounds = old->rounds;
+	old->rounds = (struct ml_rounds){0};
 	atomic_store(&node->received, atomic_load(&old->received));
 	atomic_store(&node->emitted, atomic_load(&old->emitted));
 	atomic_store(&node->failed, atomic_load(&old->failed));
@@ -80,9 +83,19 @@ static void inherit_state(struct ml_node *node, struct ml_node *old)
 		atomic_store(&node->metrics[i], atomic_load(&old->metrics[i]));
 }
 
+static void exchange_origins(struct ml_edge *edge, const uint64_t *origins, uint32_t applies)
+{
+	if (memcmp(edge->origins, origins, sizeof edge->origins) == 0)
+		return;
+	memcpy(edge->origins_before, edge->origins, sizeof edge->origins);
+	memcpy(edge->origins, origins, sizeof edge->origins);
+	edge->origins_since = applies;
+}
+
 static void exchange_edges(struct ml_plan *plan)
 {
 	const struct ml_graph *graph = plan->graph;
+	const uint32_t applies = atomic_fetch_add(&plan->runtime->applies, 1) + 1;
 	for (size_t e = 0; e < graph->edge_count; e++) {
 		const struct ml_graph_edge *wanted = &graph->edges[e];
 		struct ml_plan_edge *planned = &plan->edges[e];
@@ -90,7 +103,7 @@ static void exchange_edges(struct ml_plan *plan)
 		plan->next_edges[e] = edge;
 		struct ml_node *from = plan->nodes[wanted->from].node,
 			       *to = plan->nodes[wanted->to].node;
-		if (!plan->affected[from->lane->index] && !plan->affected[to->lane->index])
+		if (!planned->touched)
 			continue;
 		edge->from = from;
 		edge->to = to;
@@ -98,7 +111,7 @@ static void exchange_edges(struct ml_plan *plan)
 		edge->when_full = wanted->when_full;
 		edge->optional = wanted->optional;
 		edge->in_graph = true;
-		memcpy(edge->origins, planned->origins, sizeof edge->origins);
+		exchange_origins(edge, planned->origins, applies);
 		/* Where more waits than the smaller ring could hold, the old one stays until the
 		 * next apply. */
 		if (planned->ring && ml_ring_depth(edge->ring) <= planned->ring->mask + 1) {
@@ -155,16 +168,6 @@ static void detach_edges(struct ml_plan *plan)
 	}
 }
 
-/* True where there are inputs and all are optional; those that still drain count too. */
-static bool hangs_on_optional(const struct ml_node *node)
-{
-	for (size_t i = 0; i < node->wiring.input_count; i++) {
-		if (!node->wiring.inputs[i]->optional)
-			return false;
-	}
-	return node->wiring.input_count > 0;
-}
-
 static void exchange_nodes(struct ml_plan *plan)
 {
 	for (size_t i = 0; i < plan->graph->node_count; i++) {
@@ -177,8 +180,10 @@ static void exchange_nodes(struct ml_plan *plan)
 			planned->wiring = (struct ml_wiring){0};
 		}
 		if (plan->affected[node->lane->index])
-			node->optional = hangs_on_optional(node);
-		node->origin = planned->origin;
+			node->optional = ml_node_is_optional(node);
+		/* One that stays keeps its number; its lane may be running. */
+		if (planned->action != ML_PLAN_KEEP)
+			node->origin = planned->origin;
 		if (planned->action == ML_PLAN_CHANGE)
 			inherit_state(node, planned->old);
 	}
@@ -195,9 +200,6 @@ static size_t part_with_old_nodes(struct ml_plan *plan)
 		struct ml_node *node = runtime->nodes[i];
 		if (plan->node_stays[i])
 			continue;
-		if (node->class->flags & ML_NODE_ROUNDS)
-			plan->origins_taken[node->origin / 64] &=
-				~((uint64_t)1 << (node->origin % 64));
 		if (!node->running) {
 			ml_node_free(node);
 			continue;
@@ -230,7 +232,6 @@ static void take_over(struct ml_plan *plan, size_t draining_count)
 	runtime->draining_count = draining_count;
 	runtime->ending = plan->next_ending;
 	runtime->ending_count = plan->next_ending_count;
-	memcpy(runtime->origins, plan->origins_taken, sizeof runtime->origins);
 	plan->next_nodes = NULL;
 	plan->next_edges = NULL;
 	plan->next_draining = NULL;

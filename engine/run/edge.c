@@ -116,6 +116,22 @@ size_t ml_edge_room(struct ml_edge *edge, size_t want)
 	return edge->when_full == ML_FULL_WAIT ? ml_ring_room(edge->ring, want) : SIZE_MAX;
 }
 
+bool ml_edge_has_wanted(struct ml_edge *edge)
+{
+	return edge->wanted ? ml_edge_room(edge, edge->wanted) >= edge->wanted
+			    : ml_edge_mark_room(edge);
+}
+
+/* The consumer makes room first and looks at the flag afterwards; here it is the other way round.
+ * So one of the two sees the other (tell_producer() in node.c). */
+bool ml_edge_wait(struct ml_edge *edge, size_t wanted)
+{
+	edge->wanted = wanted;
+	atomic_store(&edge->producer_waits, true);
+	atomic_thread_fence(memory_order_seq_cst);
+	return ml_edge_has_wanted(edge);
+}
+
 /* One message at a time is timed: when it is put, and when it is taken. */
 static void arm_probe(struct ml_edge *edge, ml_time now)
 {

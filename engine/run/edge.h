@@ -16,9 +16,9 @@
 #include "graph/graph.h"
 
 enum {
-	ML_EDGE_MARKS = 32,   /* rounds' begins and ends on their way */
-	ML_EDGE_OPEN = 8,     /* rounds that have begun and not ended */
-	ML_ORIGINS_MAX = 256, /* sources of rounds in one graph */
+	ML_EDGE_MARKS = 32, /* rounds' begins and ends on their way */
+	ML_EDGE_OPEN = 8,   /* rounds that have begun and not ended */
+	ML_ORIGINS_MAX = ML_GRAPH_ROUND_SOURCES_MAX,
 };
 
 struct ml_lane;
@@ -37,12 +37,16 @@ struct ml_edge {
 	unsigned from_port, to_port;
 	enum ml_when_full when_full;
 	bool optional, crosses;
-	uint64_t origins[ML_ORIGINS_MAX / 64]; /* bit per source whose rounds come along here */
+	/* A bit for each source whose rounds come along here: of rounds that began since an apply,
+	 * and of those before. */
+	uint64_t origins[ML_ORIGINS_MAX / 64], origins_before[ML_ORIGINS_MAX / 64];
+	uint32_t origins_since;
 
 	/* producer's */
 	struct ml_edge *dirty_next;
 	bool dirty;
 	uint64_t high_water;
+	size_t wanted;               /* what producer_waits is for: so much room; 0: for a mark */
 	uint64_t open[ML_EDGE_OPEN]; /* begun here: their ends have a place reserved; 0: free */
 
 	/* shared */
@@ -88,6 +92,10 @@ static inline void ml_edge_put(struct ml_edge *edge, struct ml_node *from, struc
 		ml_edge_make_dirty(edge, lane);
 }
 size_t ml_edge_room(struct ml_edge *edge, size_t want);
+/* Asks the consumer to tell when there is so much room (0: room for a mark). True: there is, after
+ * all. */
+bool ml_edge_wait(struct ml_edge *edge, size_t wanted);
+bool ml_edge_has_wanted(struct ml_edge *edge);
 void ml_edge_publish(struct ml_edge *edge);
 /* There must be room for a mark. */
 void ml_edge_mark(struct ml_edge *edge, const struct ml_round *round);

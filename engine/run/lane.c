@@ -35,7 +35,8 @@ static void relax(void)
 
 void ml_lane_ready(struct ml_lane *lane, struct ml_node *node)
 {
-	if (node->queued)
+	/* One that has stopped may still be the end of an edge until the apply is over. */
+	if (node->queued || !node->running)
 		return;
 	node->queued = true;
 	node->ready_next = NULL;
@@ -181,10 +182,9 @@ static bool look_across(struct ml_lane *lane)
 	}
 	for (size_t i = 0; i < lane->outlet_count; i++) {
 		struct ml_edge *edge = lane->outlets[i];
-		if (!edge->from || !edge->from->blocked || edge->from->queued)
-			continue;
-		if (!atomic_load_explicit(&edge->producer_waits, memory_order_relaxed) ||
-			!ml_edge_room(edge, 1))
+		if (!edge->from || edge->from->queued ||
+			!atomic_load_explicit(&edge->producer_waits, memory_order_relaxed) ||
+			!ml_edge_has_wanted(edge))
 			continue;
 		atomic_store_explicit(&edge->producer_waits, false, memory_order_relaxed);
 		ml_lane_ready(lane, edge->from);
@@ -469,7 +469,6 @@ void ml_lane_free(struct ml_lane *lane)
 	}
 	ml_returns_flush(&lane->returns);
 	ml_ack_drop_all(lane);
-	free(lane->heap);
 	free(lane->inlets);
 	free(lane->outlets);
 	free(lane->name);

@@ -44,8 +44,7 @@ struct ml_lane {
 	size_t inlet_count;
 	struct ml_edge **outlets; /* edges from nodes here to other lanes */
 	size_t outlet_count;
-	struct ml_timer **heap; /* a binary heap by due time and order; heap[0] is not used */
-	size_t heap_count, heap_capacity;
+	struct ml_timer *timers; /* a heap: the first one due */
 	uint64_t timer_order;
 	ml_time now;     /* monotonic, of the last turn */
 	ml_time wall;    /* that new messages are stamped with, where `wall_known` */

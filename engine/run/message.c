@@ -46,6 +46,8 @@ static struct ml_ack *ack_take(struct ml_lane *lane)
 
 int ml_ack_attach(struct ml_node *node, struct ml_message *message, uint64_t cookie)
 {
+	if (message->ack)
+		return -EEXIST;
 	struct ml_ack *ack = ack_take(node->lane);
 	if (!ack)
 		return -ENOMEM;

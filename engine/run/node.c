@@ -28,9 +28,13 @@ static int fill(struct ml_node *node, const struct ml_graph *graph,
 				   : 0;
 }
 
+/* Sources and queries take what triggers them at once: what has no room behind them is theirs to
+ * keep, so that it holds back nobody before them. */
 static unsigned emits(const struct ml_node_class *class)
 {
 	unsigned most = 0;
+	if (class->flags & ML_NODE_OWN_ACKS)
+		return 0;
 	for (const struct ml_port *port = class->ports; port && port->name; port++) {
 		if (port->direction == ML_OUTPUT && port->most > most)
 			most = port->most;
@@ -89,6 +93,15 @@ void ml_wiring_free(struct ml_wiring *wiring)
 	*wiring = (struct ml_wiring){0};
 }
 
+bool ml_node_is_optional(const struct ml_node *node)
+{
+	for (size_t i = 0; i < node->wiring.input_count; i++) {
+		if (!node->wiring.inputs[i]->optional)
+			return false;
+	}
+	return node->wiring.input_count > 0 && !(node->class->flags & ML_NODE_OWN_ACKS);
+}
+
 void ml_node_unwire_output(struct ml_node *node, const struct ml_edge *edge)
 {
 	struct ml_wires *wires = &node->wiring.outputs[edge->from_port];
@@ -112,6 +125,7 @@ void ml_node_free(struct ml_node *node)
 	node->self = NULL;
 	json_decref(node->inherited);
 	ml_wiring_free(&node->wiring);
+	ml_rounds_free(&node->rounds);
 	if (node->acks) {
 		node->doomed = true;
 		return;
@@ -148,30 +162,24 @@ void ml_node_stop(struct ml_node *node)
 		node->class->stop(node, node->self);
 	ml_node_round_close(node);
 	ml_lane_stop_timers(node->lane, node->self, (char *)node->self + node->class->size);
+	/* From here on it is told nothing more: not even acks of what it let go of just now. */
+	node->running = false;
 	ml_lane_flush(node->lane);
 	ml_lane_unready(node->lane, node);
-	node->running = false;
 	ml_resources_let_go(node);
 	ml_node_state(node, ML_STATE_STOPPED, NULL);
 }
 
 /* ---- Running ---- */
 
-/* Marks the edge so that its consumer tells when there is room. True: there is some after all. */
-static bool wait_for_room(struct ml_edge *edge)
-{
-	atomic_store(&edge->producer_waits, true);
-	atomic_thread_fence(memory_order_seq_cst);
-	return ml_edge_room(edge, 1) > 0;
-}
-
-static size_t port_room(struct ml_node *node, unsigned port, size_t want)
+/* Room on all edges of an output. Those with less than `least` are asked to tell. */
+static size_t port_room(struct ml_node *node, unsigned port, size_t least, size_t want)
 {
 	size_t room = SIZE_MAX;
 	const struct ml_wires *wires = &node->wiring.outputs[port];
 	for (size_t i = 0; i < wires->count; i++) {
 		size_t here = ml_edge_room(wires->edges[i], want);
-		if (here == 0 && wait_for_room(wires->edges[i]))
+		if (here < least && ml_edge_wait(wires->edges[i], least))
 			here = ml_edge_room(wires->edges[i], want);
 		if (here < room)
 			room = here;
@@ -188,12 +196,8 @@ static size_t process_room(struct ml_node *node)
 		if (port->direction != ML_OUTPUT || !port->most ||
 			!node->wiring.outputs[index].count)
 			continue;
-		size_t here = port_room(node, index, room * port->most);
-		if (here != SIZE_MAX)
-			here /= port->most;
-		/* Room for a part of what one message may give: wait for the rest. */
-		if (here == 0)
-			(void)port_room(node, index, SIZE_MAX);
+		const size_t here =
+			port_room(node, index, port->most, room * port->most) / port->most;
 		if (here < room)
 			room = here;
 	}
@@ -255,14 +259,18 @@ static enum outcome run_input(struct ml_node *node, struct ml_edge *edge)
 	return DONE;
 }
 
-static bool all_room(struct ml_node *node)
+/* Outputs that the node found without room, and that have some again. */
+static void tell_room(struct ml_node *node)
 {
-	unsigned index = 0;
-	for (const struct ml_port *port = node->class->ports; port->name; port++, index++) {
-		if (port->direction == ML_OUTPUT && port_room(node, index, 1) == 0)
-			return false;
+	uint32_t came = 0;
+	for (unsigned port = 0; port < ML_PORTS_MAX; port++) {
+		const uint32_t bit = (uint32_t)1 << port;
+		if (node->room_wanted & bit && port_room(node, port, 1, 1))
+			came |= bit;
 	}
-	return true;
+	node->room_wanted &= ~came;
+	if (came && node->class->room)
+		node->class->room(node, node->self);
 }
 
 void ml_node_run(struct ml_node *node)
@@ -270,13 +278,10 @@ void ml_node_run(struct ml_node *node)
 	if (!node->running)
 		return;
 	node->blocked = false;
-	if (node->waiting_count)
+	if (node->rounds.waiting_count)
 		ml_node_rounds_flush(node);
-	if (node->room_wanted && all_room(node)) {
-		node->room_wanted = false;
-		if (node->class->room)
-			node->class->room(node, node->self);
-	}
+	if (node->room_wanted && !node->rounds.waiting_count)
+		tell_room(node);
 	bool done = false;
 	const size_t count = node->wiring.input_count;
 	for (size_t i = 0; i < count; i++) {
@@ -288,8 +293,6 @@ void ml_node_run(struct ml_node *node)
 	}
 	if (count > 1)
 		node->next_input = (node->next_input + 1) % count;
-	if (node->room_wanted)
-		node->blocked = true;
 	/* What did not come in this batch comes in the next, after the others had their turn. */
 	if (done)
 		ml_lane_ready(node->lane, node);
@@ -384,11 +387,9 @@ void ml_emit_all(
 
 size_t ml_room(struct ml_node *node, unsigned port)
 {
-	const size_t room = node->waiting_count ? 0 : port_room(node, port, ML_BATCH);
-	if (room == 0) {
-		node->room_wanted = true;
-		node->blocked = true;
-	}
+	const size_t room = node->rounds.waiting_count ? 0 : port_room(node, port, 1, ML_BATCH);
+	if (room == 0)
+		node->room_wanted |= (uint32_t)1 << port;
 	return room;
 }
 

@@ -8,14 +8,17 @@
 
 #include "run/edge.h"
 #include "run/lane.h"
+#include "run/round.h"
 
 enum {
-	ML_BATCH = 32,              /* messages handed to `process` at once */
-	ML_PORTS_MAX = 16,          /* of a class */
-	ML_METRICS_MAX = 16,        /* of a class */
-	ML_NODE_ROUNDS_OPEN = 16,   /* rounds a node may have seen in part */
-	ML_NODE_ROUNDS_WAITING = 8, /* begins and ends that wait for room on an output */
+	ML_BATCH = 32,       /* messages handed to `process` at once */
+	ML_PORTS_MAX = 16,   /* of a class */
+	ML_METRICS_MAX = 16, /* of a class */
 };
+
+/* Classes that attach acks of their own: what triggers them does not decide whether what they give
+ * must arrive. */
+#define ML_NODE_OWN_ACKS (ML_NODE_SOURCE | ML_NODE_QUERY)
 
 /* The edges of one port. */
 struct ml_wires {
@@ -28,14 +31,6 @@ struct ml_wiring {
 	struct ml_wires outputs[ML_PORTS_MAX];
 	struct ml_edge **inputs;
 	size_t input_count;
-};
-
-struct ml_round_seen {
-	uint64_t id;
-	enum ml_round_phase phase;
-	uint32_t origin;
-	unsigned times; /* on so many inputs */
-	struct ml_round round;
 };
 
 struct ml_node {
@@ -51,17 +46,13 @@ struct ml_node {
 
 	/* lane's */
 	struct ml_node *ready_next;
-	bool queued, running, blocked, optional;
+	bool queued, running, optional;
+	bool blocked;         /* an input, or a begin or end of a round, waits for room behind */
+	uint32_t room_wanted; /* a bit for each output that the node found without room */
 	size_t next_input;
-	struct ml_edge *current; /* that `process` is called for */
-	struct ml_round_seen rounds[ML_NODE_ROUNDS_OPEN];
-	size_t round_count;
-	struct ml_round round_open; /* of a source; id 0: none */
-	struct ml_round waiting[ML_NODE_ROUNDS_WAITING];
-	size_t waiting_count;
+	struct ml_rounds rounds;
 	size_t acks;     /* not yet told; a stopped node is kept for them */
 	uint32_t origin; /* bit number of a source of rounds */
-	bool room_wanted;
 
 	/* shown; text and state under the runtime's lock */
 	enum ml_state state;
@@ -84,13 +75,15 @@ int ml_node_new(struct ml_engine *engine, const struct ml_graph *graph,
 /* After `stop`: destroys the instance. The struct stays while acks are open. */
 void ml_node_free(struct ml_node *node);
 void ml_wiring_free(struct ml_wiring *wiring);
+/* There are inputs, all of them are optional, also those that still drain, and it makes nothing of
+ * its own. */
+bool ml_node_is_optional(const struct ml_node *node);
 void ml_node_unwire_output(struct ml_node *node, const struct ml_edge *edge);
 
 /* A removed node of this kind does not drain: what comes in only tells it to do something. */
 static inline bool ml_node_stops_at_once(const struct ml_node *node)
 {
-	return node->class->flags & (ML_NODE_SOURCE | ML_NODE_QUERY) ||
-	       node->wiring.input_count == 0;
+	return node->class->flags & ML_NODE_OWN_ACKS || node->wiring.input_count == 0;
 }
 
 /* On its lane, or while it is parked. */
@@ -99,16 +92,6 @@ void ml_node_stop(struct ml_node *node);
 void ml_node_run(struct ml_node *node);
 /* An ack of this node is told. Frees a stopped node with its last one. */
 void ml_node_acked(struct ml_node *node, uint64_t cookie, bool delivered);
-
-/* round.c */
-/* A mark came on one input: true where it was dealt with, false where the outputs have no room for
- * it. */
-bool ml_node_round(struct ml_node *node, const struct ml_edge *edge, const struct ml_round *round);
-/* After the wiring changed: rounds that are complete now. */
-void ml_node_rounds_again(struct ml_node *node);
-void ml_node_rounds_flush(struct ml_node *node);
-/* A source that stops ends its round. */
-void ml_node_round_close(struct ml_node *node);
 
 /* message.c */
 /* Lets go of one reference; failed: the ack fails with it. */

@@ -135,27 +135,27 @@ out:
 
 /* ---- Rounds and optional branches ---- */
 
-static int choose_origins(struct ml_plan *plan)
+/* Each source of rounds has a number, which stays with it. The check has seen that there are
+ * enough. */
+static void choose_origins(struct ml_plan *plan)
 {
-	memcpy(plan->origins_taken, plan->runtime->origins, sizeof plan->origins_taken);
+	uint64_t taken[ML_ORIGINS_MAX / 64] = {0};
+	uint32_t next = 0;
 	for (size_t i = 0; i < plan->graph->node_count; i++) {
 		struct ml_plan_node *node = &plan->nodes[i];
-		if (!(plan->graph->nodes[i].class->flags & ML_NODE_ROUNDS))
+		if (!node->old || !(node->old->class->flags & ML_NODE_ROUNDS))
 			continue;
-		if (node->old && node->old->class->flags & ML_NODE_ROUNDS) {
-			node->origin = node->old->origin;
-			continue;
-		}
-		uint32_t free_one = 0;
-		while (free_one < ML_ORIGINS_MAX &&
-			plan->origins_taken[free_one / 64] >> (free_one % 64) & 1)
-			free_one++;
-		if (free_one == ML_ORIGINS_MAX)
-			return -E2BIG;
-		plan->origins_taken[free_one / 64] |= (uint64_t)1 << (free_one % 64);
-		node->origin = free_one;
+		node->origin = node->old->origin;
+		taken[node->origin / 64] |= (uint64_t)1 << (node->origin % 64);
 	}
-	return 0;
+	for (size_t i = 0; i < plan->graph->node_count; i++) {
+		struct ml_plan_node *node = &plan->nodes[i];
+		if (node->old || !(plan->graph->nodes[i].class->flags & ML_NODE_ROUNDS))
+			continue;
+		while (taken[next / 64] >> (next % 64) & 1)
+			next++;
+		node->origin = next++;
+	}
 }
 
 /* Follows the rounds of one source along the edges. Each node is entered once. */
@@ -210,16 +210,18 @@ out:
 	return r;
 }
 
+/* Only to know which lanes are affected: the commit looks at the wiring itself, in which old edges
+ * may still drain (ml_node_is_optional()). */
 static void find_optional(struct ml_plan *plan)
 {
-	for (size_t i = 0; i < plan->graph->node_count; i++)
-		plan->nodes[i].optional = false;
-	/* Only to know which lanes are affected: the commit looks at the wiring itself. */
-	for (size_t e = 0; e < plan->graph->edge_count; e++)
-		plan->nodes[plan->graph->edges[e].to].optional = true;
-	for (size_t e = 0; e < plan->graph->edge_count; e++) {
-		if (!plan->graph->edges[e].optional)
-			plan->nodes[plan->graph->edges[e].to].optional = false;
+	const struct ml_graph *graph = plan->graph;
+	for (size_t e = 0; e < graph->edge_count; e++) {
+		const size_t to = graph->edges[e].to;
+		plan->nodes[to].optional = !(graph->nodes[to].class->flags & ML_NODE_OWN_ACKS);
+	}
+	for (size_t e = 0; e < graph->edge_count; e++) {
+		if (!graph->edges[e].optional)
+			plan->nodes[graph->edges[e].to].optional = false;
 	}
 }
 
@@ -352,13 +354,13 @@ static void find_affected(struct ml_plan *plan)
 	for (size_t e = 0; e < graph->edge_count; e++) {
 		struct ml_plan_edge *edge = &plan->edges[e];
 		const struct ml_graph_edge *wanted = &graph->edges[e];
-		edge->changed =
-			edge->edge->when_full != wanted->when_full ||
+		edge->touched =
+			edge->added || edge->ring || edge->edge->when_full != wanted->when_full ||
 			edge->edge->optional != wanted->optional ||
-			memcmp(edge->edge->origins, edge->origins, sizeof edge->origins) != 0;
-		const bool ends_change = plan->nodes[wanted->from].action != ML_PLAN_KEEP ||
-					 plan->nodes[wanted->to].action != ML_PLAN_KEEP;
-		if (!edge->added && !edge->changed && !edge->ring && !ends_change)
+			memcmp(edge->edge->origins, edge->origins, sizeof edge->origins) != 0 ||
+			plan->nodes[wanted->from].action != ML_PLAN_KEEP ||
+			plan->nodes[wanted->to].action != ML_PLAN_KEEP;
+		if (!edge->touched)
 			continue;
 		affect(plan, plan->nodes[wanted->from].node);
 		affect(plan, plan->nodes[wanted->to].node);
@@ -423,10 +425,10 @@ int ml_plan_make(struct ml_engine *engine, struct ml_graph *graph, struct ml_pla
 		r = match_nodes(plan, errors);
 	if (!r)
 		r = match_edges(plan);
-	if (!r)
-		r = choose_origins(plan);
-	if (!r)
+	if (!r) {
+		choose_origins(plan);
 		r = spread_rounds(plan);
+	}
 	if (!r) {
 		find_optional(plan);
 		find_rewired(plan);
@@ -439,8 +441,7 @@ int ml_plan_make(struct ml_engine *engine, struct ml_graph *graph, struct ml_pla
 		r = allocate_lanes(plan);
 	}
 	if (r && errors->count == 0)
-		ml_errors_addf(errors, r, "", "the graph could not be prepared: %s",
-			r == -E2BIG ? "it has too many sources of rounds" : strerror(-r));
+		ml_errors_addf(errors, r, "", "the graph could not be prepared: %s", strerror(-r));
 	return r;
 }
 

@@ -25,7 +25,7 @@ struct ml_plan_edge {
 	struct ml_edge *edge; /* that runs afterwards */
 	bool added;
 	struct ml_ring *ring; /* not NULL: a new capacity */
-	bool changed;         /* policy, optional or origins */
+	bool touched;         /* anything of it changes: both its lanes stand still */
 	uint64_t origins[ML_ORIGINS_MAX / 64];
 };
 
@@ -45,7 +45,6 @@ struct ml_plan {
 	struct ml_edge *
 		*lane_edges[ML_LANES_MAX][2]; /* inlets and outlets, with room for all edges */
 	bool affected[ML_LANES_MAX];
-	uint64_t origins_taken[ML_ORIGINS_MAX / 64];
 	bool committed;
 };
 

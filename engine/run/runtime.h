@@ -26,8 +26,8 @@ struct ml_runtime {
 	size_t ending_count;
 	struct ml_timer drain_timer;
 
-	uint64_t origins[ML_ORIGINS_MAX / 64]; /* numbers in use */
-	pthread_mutex_t state_lock;            /* nodes' state and text */
+	_Atomic uint32_t applies;   /* graphs applied; read by sources that begin rounds */
+	pthread_mutex_t state_lock; /* nodes' state and text */
 	pthread_mutex_t resource_lock;
 	struct ml_resource *resources;
 	ml_time rates_at; /* monotonic; when the edges' rates were last reckoned */

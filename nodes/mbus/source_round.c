@@ -409,7 +409,7 @@ void mbus_round_go_on(struct mbus_source *s)
 	else
 		ml_timer_start(&s->timer, when);
 	const bool nothing = s->list && !s->in_round && s->line_state == MBUS_LINE_OPEN;
-	if (nothing && s->look.slot == 0)
+	if (nothing && !ml_timer_running(&s->look))
 		ml_timer_start(&s->look, ml_node_now(s->node) + LOOK_EVERY);
 }
 

@@ -259,7 +259,7 @@ static void sink_retry(struct ml_node *node, void *instance, struct ml_job *job,
 {
 	(void)params;
 	struct http_sink *self = instance;
-	if (!self->held || !self->retry_timer.slot) {
+	if (!self->held || !ml_timer_running(&self->retry_timer)) {
 		struct ml_error err = ML_ERROR_NONE;
 		ml_error_set(&err, -EAGAIN, "no report waits for a retry here");
 		ml_job_fail(job, &err);

@@ -26,10 +26,11 @@ TYPE(document);
 	{ \
 		.name = (port), .direction = ML_INPUT, .type = &message##_type, .required = (must) \
 	}
-#define OUT(port, message) \
+#define OUT_MANY(port, message, number) \
 	{ \
-		.name = (port), .direction = ML_OUTPUT, .type = &message##_type, .most = 1 \
+		.name = (port), .direction = ML_OUTPUT, .type = &message##_type, .most = (number) \
 	}
+#define OUT(port, message) OUT_MANY(port, message, 1)
 
 /* ---- cron ---- */
 
@@ -168,7 +169,7 @@ static const struct ml_node_class filter = {
 	.version = 1,
 	.title = "Filter",
 	.category = "process",
-	.ports = (const struct ml_port[]){IN("in", reading, true), OUT("out", reading),
+	.ports = (const struct ml_port[]){IN("in", reading, true), OUT_MANY("out", reading, 16),
 		OUT("dropped", reading), {0}},
 };
 

@@ -82,7 +82,8 @@ void ml_fail(struct ml_node *node, struct ml_message *message, const char *forma
 	ML_PRINTF(3, 4);
 
 /* Attaches an ack to a message that this node made and has not yet emitted. When it is told, the
- * class's `acked` gets `cookie`. -ENOMEM. */
+ * class's `acked` gets `cookie`; an instance that has stopped meanwhile is not told any more, nor
+ * is its successor. -ENOMEM. -EEXIST: the message has one, its parent's perhaps. */
 int ml_ack_attach(struct ml_node *node, struct ml_message *message, uint64_t cookie);
 
 /* ---- Rounds: a readout of a list of meters ---- */
@@ -94,10 +95,11 @@ enum ml_round_phase { ML_ROUND_BEGIN, ML_ROUND_END };
 struct ml_round {
 	uint64_t id; /* trace of the round */
 	enum ml_round_phase phase;
-	ml_time time;    /* wall time of this phase */
-	ml_time due;     /* when the schedule wanted it; equals time of begin for a manual one */
-	uint32_t origin; /* private: which source began it */
-	uint32_t meters; /* how many are to be read */
+	ml_time time;     /* wall time of this phase */
+	ml_time due;      /* when the schedule wanted it; equals time of begin for a manual one */
+	uint32_t origin;  /* private: which source began it */
+	uint32_t applied; /* private: how many graphs had been applied then */
+	uint32_t meters;  /* how many are to be read */
 	uint32_t read, failed; /* in the end phase: how many were, and were not */
 };
 

@@ -10,7 +10,7 @@
  *   process  the node's lane  messages of one input port, with room for what they may put out
  *   round    the node's lane  a round's begin or end came on all inputs concerned
  *   room     the node's lane  an output that had no room has some again
- *   acked    the node's lane  an ack that this node attached is told
+ *   acked    the node's lane  an ack that this node attached is told; never after `stop`
  *   stop     the node's lane  lets go of messages, handles, timers and resources
  *   destroy  control thread   frees what prepare made; also after a prepare that failed
  *
@@ -47,7 +47,8 @@ struct ml_port {
 	enum ml_port_direction direction;
 	const struct ml_message_type *type;
 	/* Outputs: the most messages it emits for one message of any input while in `process`. 0:
-	 * it emits only outside `process` and asks ml_room() itself. */
+	 * it emits only outside `process` and asks ml_room() itself; so does every source and
+	 * query, whatever stands here. */
 	unsigned most;
 	bool required; /* an input that must be wired for the node to make sense; else the check
 			  says so */
@@ -155,7 +156,7 @@ void ml_emit_all(
 	struct ml_node *node, unsigned port, struct ml_message *const *messages, size_t count);
 
 /* How many messages can be emitted now without a loss; SIZE_MAX where nothing is wired or all edges
- * drop by policy. After 0, `room` is called once there is some again. */
+ * drop by policy. After 0, `room` is called once there is some again on that port. */
 size_t ml_room(struct ml_node *node, unsigned port);
 
 bool ml_port_wired(const struct ml_node *node, unsigned port);
@@ -165,10 +166,12 @@ bool ml_port_wired(const struct ml_node *node, unsigned port);
  * done. */
 void ml_node_demand(struct ml_node *node, unsigned port, size_t messages);
 
-/* Begins and ends a round on all outputs. id, origin and phase are filled in. */
+/* Begins and ends a round on all outputs. id and phase are filled in. A source has one round at a
+ * time: to begin another ends it, and so does `stop`. */
 void ml_round_begin(struct ml_node *node, struct ml_round *round);
 void ml_round_end(struct ml_node *node, struct ml_round *round);
-/* With ML_NODE_HOLDS_ROUNDS: passes on what `round` was told. */
+/* With ML_NODE_HOLDS_ROUNDS: passes on what `round` was told, each begin and each end; in `stop`
+ * what it still holds. */
 void ml_round_forward(struct ml_node *node, const struct ml_round *round);
 
 /* Timers: embedded in the instance, on monotonic time. The engine stops them all after `stop`. */
@@ -179,13 +182,17 @@ struct ml_timer {
 	struct ml_lane *lane;
 	ml_time due;
 	uint64_t order;
-	size_t slot; /* place in the lane's heap, from 1; 0: not running */
+	struct ml_timer *child, *next, **link; /* link NULL: not running */
 };
 
 void ml_timer_init(struct ml_timer *timer, struct ml_lane *lane,
 	void (*fire)(struct ml_timer *timer), void *user);
 void ml_timer_start(struct ml_timer *timer, ml_time due); /* again: moves it */
 void ml_timer_stop(struct ml_timer *timer);               /* also when not running */
+static inline bool ml_timer_running(const struct ml_timer *timer)
+{
+	return timer->link != NULL;
+}
 
 /* State as people see it; kept until changed. Text NULL: none. Not a log line by itself: a change
  * to or from ML_STATE_FAULT is logged. */
