@@ -17,30 +17,37 @@ enum { TURNS = 20 };
 
 extern const struct ml_family *const ml_families[];
 
-/* Chains of readers, decoders, filters and stores, as long as a graph may be. */
+/* Readers with a decoder and a store each, and five schedules, since a graph may have more nodes
+ * than nodes that begin rounds; as long as a graph may be. */
 static void write_graph(struct ml_buffer *out, int nodes, int baud)
 {
 	ml_buffer_appendf(out, "{\"meterloom\": 1, \"nodes\": [");
-	for (int i = 0; i < nodes; i += 4) {
+	for (int i = 0; i < nodes; i += 8) {
 		ml_buffer_appendf(out,
 			"%s\n{\"id\": \"bus-%d\", \"type\": \"mbus-source\", \"params\": "
-			"{\"interface\": "
-			"\"tcp:10.0.%d.%d:10001\", \"bus\": \"b%d\", \"baud\": %d}},"
-			"\n{\"id\": \"decode-%d\", \"type\": \"decode\"},"
-			"\n{\"id\": \"store-%d\", \"type\": \"store\"},"
-			"\n{\"id\": \"at-%d\", \"type\": \"cron-trigger\", \"params\": "
-			"{\"schedule\": "
-			"\"*/15 * * * *\"}}",
-			i ? "," : "", i, i / 4 / 200, i / 4 % 200, i, baud, i, i, i);
+			"{\"interface\": \"tcp:10.0.%d.%d:10001\", \"bus\": \"b%d\", "
+			"\"baud\": %d}}",
+			i ? "," : "", i, i / 8 / 200, i / 8 % 200, i, baud);
+		ml_buffer_appendf(out,
+			",\n{\"id\": \"decode-%d\", \"type\": \"decode\"}"
+			",\n{\"id\": \"store-%d\", \"type\": \"store\"}",
+			i, i);
+		for (int at = i; at < i + 5; at++)
+			ml_buffer_appendf(out,
+				",\n{\"id\": \"at-%d\", \"type\": \"cron-trigger\", \"params\": "
+				"{\"schedule\": \"*/15 * * * *\"}}",
+				at);
 	}
 	ml_buffer_appendf(out, "], \"edges\": [");
-	for (int i = 0; i < nodes; i += 4) {
+	for (int i = 0; i < nodes; i += 8) {
 		ml_buffer_appendf(out,
-			"%s\n{\"from\": \"at-%d\", \"to\": \"bus-%d\"},"
-			"\n{\"from\": \"bus-%d\", \"to\": \"decode-%d\", \"capacity\": 512},"
+			"%s\n{\"from\": \"bus-%d\", \"to\": \"decode-%d\", \"capacity\": 512},"
 			"\n{\"from\": \"decode-%d\", \"to\": \"store-%d\", \"when_full\": "
 			"\"wait\"}",
-			i ? "," : "", i, i, i, i, i, i);
+			i ? "," : "", i, i, i, i);
+		for (int at = i; at < i + 5; at++)
+			ml_buffer_appendf(
+				out, ",\n{\"from\": \"at-%d\", \"to\": \"bus-%d\"}", at, i);
 	}
 	ml_buffer_appendf(out, "]}\n");
 }
