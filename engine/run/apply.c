@@ -13,7 +13,7 @@ int ml_runtime_apply(struct ml_engine *engine, struct ml_graph *graph, struct ml
 	const int r = ml_plan_make(engine, graph, &plan, errors);
 	if (!r) {
 		ml_plan_commit(&plan);
-		ml_taps_changed(engine);
+		ml_taps_look(engine);
 		ml_drain_begin(engine);
 	}
 	ml_plan_free(&plan);

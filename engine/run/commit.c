@@ -150,6 +150,7 @@ static void detach_edges(struct ml_plan *plan)
 		const size_t from = edge->from ? edge->from->place : SIZE_MAX;
 		const size_t to = edge->to->place;
 		edge->in_graph = false;
+		edge->left = atomic_load(&runtime->applies);
 		if (from != SIZE_MAX && to != SIZE_MAX) {
 			ml_edge_free(edge, plan->nodes[to].node);
 			continue;

@@ -2,8 +2,9 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * While anything drains, the control lane looks every 20 ms. A node is at its end when nothing can
- * come any more and its inputs have been empty twice in a row, or when its time is over; an edge
- * without a producer is at its end when it is empty.
+ * come any more, its inputs are empty, and it holds nothing, or when its time is over; an edge
+ * without a producer is at its end when it is empty. What looks like an end is looked at once more
+ * while the node's lane stands still.
  */
 #include "run/plan.h"
 #include "run/runtime.h"
@@ -59,13 +60,11 @@ static void stop_one(void *user)
 	ml_node_stop(user);
 }
 
-static void end_node(struct ml_engine *engine, size_t index)
+/* Its neighbours' lanes stand still. */
+static void take_out(struct ml_engine *engine, size_t index, const bool *affected)
 {
 	struct ml_runtime *runtime = engine->runtime;
 	struct ml_node *node = runtime->draining[index];
-	bool affected[ML_LANES_MAX] = {false};
-	find_neighbours(node, affected);
-	each_affected(engine, affected, ml_lane_park);
 	ml_lane_parked_call(node->lane, stop_one, node);
 	while (node->wiring.input_count) {
 		struct ml_edge *edge = node->wiring.inputs[0];
@@ -87,12 +86,46 @@ static void end_node(struct ml_engine *engine, size_t index)
 			ml_lane_ready(edge->to->lane, edge->to);
 	}
 	ml_node_free(node);
-	each_affected(engine, affected, ml_lane_unpark);
 }
 
-static void rounds_again(void *user)
+/* Nothing can come, and nothing is there that it has not yet dealt with. A node that asked for a
+ * number of messages (ml_node_demand) and has not asked for others in their place still has them.
+ */
+static bool is_done(struct ml_node *node)
 {
-	ml_node_rounds_again(user);
+	for (size_t i = 0; i < node->wiring.input_count; i++) {
+		struct ml_edge *edge = node->wiring.inputs[i];
+		if (edge->from || ml_edge_has_input(edge))
+			return false;
+	}
+	for (unsigned port = 0; port < ML_PORTS_MAX; port++) {
+		if (node->demand[port] < node->demand_most[port])
+			return false;
+	}
+	return !node->rounds.waiting_count;
+}
+
+/* False: it is not done after all. */
+static bool end_node(struct ml_engine *engine, size_t index, bool at_once)
+{
+	struct ml_node *node = engine->runtime->draining[index];
+	bool affected[ML_LANES_MAX] = {false};
+	find_neighbours(node, affected);
+	each_affected(engine, affected, ml_lane_park);
+	const bool ends = at_once || is_done(node);
+	if (ends)
+		take_out(engine, index, affected);
+	each_affected(engine, affected, ml_lane_unpark);
+	if (ends)
+		ml_resources_dispose(engine);
+	return ends;
+}
+
+static void after_an_edge(void *user)
+{
+	struct ml_node *node = user;
+	node->optional = ml_node_is_optional(node);
+	ml_node_rounds_again(node);
 }
 
 static void end_edge(struct ml_engine *engine, struct ml_edge *edge)
@@ -102,24 +135,19 @@ static void end_edge(struct ml_engine *engine, struct ml_edge *edge)
 	unwire_input(node, edge);
 	remove_edge(engine->runtime, edge);
 	ml_edge_free(edge, node);
-	ml_lane_parked_call(node->lane, rounds_again, node);
+	ml_lane_parked_call(node->lane, after_an_edge, node);
 	ml_lane_unpark(node->lane);
 }
 
-static bool at_end(struct ml_node *node, ml_time now)
+/* From afar, while its lane runs. */
+static bool may_be_done(const struct ml_node *node)
 {
-	if (now >= node->drain_until)
-		return true;
 	for (size_t i = 0; i < node->wiring.input_count; i++) {
 		struct ml_edge *edge = node->wiring.inputs[i];
-		if (edge->from || ml_edge_has_input(edge)) {
-			node->idle_once = false;
+		if (edge->from || ml_edge_has_input(edge))
 			return false;
-		}
 	}
-	const bool idle = node->idle_once;
-	node->idle_once = true;
-	return idle;
+	return true;
 }
 
 static void look(struct ml_engine *engine)
@@ -127,9 +155,9 @@ static void look(struct ml_engine *engine)
 	struct ml_runtime *runtime = engine->runtime;
 	const ml_time now = ml_clock_monotonic(engine->clock);
 	for (size_t i = 0; i < runtime->draining_count;) {
-		if (at_end(runtime->draining[i], now))
-			end_node(engine, i);
-		else
+		const struct ml_node *node = runtime->draining[i];
+		const bool late = now >= node->drain_until;
+		if (!(late || may_be_done(node)) || !end_node(engine, i, late))
 			i++;
 	}
 	for (size_t i = 0; i < runtime->ending_count;) {
@@ -161,7 +189,7 @@ void ml_drain_all(struct ml_engine *engine)
 {
 	struct ml_runtime *runtime = engine->runtime;
 	while (runtime->draining_count)
-		end_node(engine, 0);
+		(void)end_node(engine, 0, true);
 	while (runtime->ending_count)
 		end_edge(engine, runtime->ending[0]);
 }

@@ -232,7 +232,9 @@ static void check_probe(struct ml_edge *edge, uint64_t tail)
 	if (!position || tail < position)
 		return;
 	const ml_time put = atomic_load_explicit(&edge->probe_time, memory_order_relaxed);
-	atomic_store_explicit(&edge->age, edge->to->lane->now - put, memory_order_relaxed);
+	/* A lane knows the time of its turn's begin: it may lie before what was put meanwhile. */
+	const ml_time waited = edge->to->lane->now - put;
+	atomic_store_explicit(&edge->age, waited > 0 ? waited : 0, memory_order_relaxed);
 	atomic_store_explicit(&edge->probe_position, 0, memory_order_release);
 }
 

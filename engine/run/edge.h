@@ -41,6 +41,8 @@ struct ml_edge {
 	 * and of those before. */
 	uint64_t origins[ML_ORIGINS_MAX / 64], origins_before[ML_ORIGINS_MAX / 64];
 	uint32_t origins_since;
+	bool in_graph; /* else it only drains, since the apply `left` */
+	uint32_t left;
 
 	/* producer's */
 	struct ml_edge *dirty_next;
@@ -62,7 +64,6 @@ struct ml_edge {
 	_Atomic int64_t age; /* how long the last one timed had waited, microseconds */
 
 	/* control's */
-	bool in_graph; /* else it only drains */
 	uint64_t shown_count;
 	double rate;
 };

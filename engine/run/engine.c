@@ -14,8 +14,8 @@
 #include "command/registry.h"
 #include "command/settings.h"
 #include "graph/revisions.h"
-#include "run/builtin.h"
 #include "run/database.h"
+#include "run/families.h"
 #include "run/lane.h"
 #include "run/runtime.h"
 #include "run/settings.h"
@@ -25,30 +25,6 @@ enum {
 	TRACE_BITS = 33, /* of the counter below the epoch: 53 bits together, exact in a double */
 	EPOCH_BITS = 20,
 };
-
-/* ---- Families ---- */
-
-static int gather_families(
-	struct ml_engine *engine, const struct ml_family *const *families, struct ml_error *err)
-{
-	size_t count = 0;
-	while (families && families[count])
-		count++;
-	engine->family_table = calloc(count + 2, sizeof *engine->family_table);
-	if (!engine->family_table)
-		return ml_error_set(err, -ENOMEM, "out of memory");
-	engine->family_table[0] = &ml_builtin_family;
-	for (size_t i = 0; i < count; i++) {
-		const struct ml_family *family = families[i];
-		if (family->abi != ML_FAMILY_ABI || family->size < sizeof *family)
-			return ml_error_set(err, -EINVAL,
-				"family %s was built for ABI %u, this engine has %d: build it anew",
-				family->name, family->abi, ML_FAMILY_ABI);
-		engine->family_table[i + 1] = family;
-	}
-	engine->families = engine->family_table;
-	return 0;
-}
 
 const struct ml_family *const *ml_engine_families(struct ml_engine *engine)
 {
@@ -112,24 +88,70 @@ void *ml_service(struct ml_engine *engine, const char *name)
 
 /* ---- Lanes ---- */
 
-struct ml_lane *ml_engine_lane(struct ml_engine *engine, const char *name)
+static struct ml_lane *find_lane(struct ml_engine *engine, const char *name)
+{
+	const size_t count = atomic_load(&engine->lane_count);
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(engine->lanes[i]->name, name) == 0)
+			return engine->lanes[i];
+	}
+	return NULL;
+}
+
+/* One that an earlier graph had named and on which no node lives any more. */
+static struct ml_lane *take_idle_lane(struct ml_engine *engine, const char *name)
+{
+	const size_t count = atomic_load(&engine->lane_count);
+	for (size_t i = 0; i < count; i++) {
+		struct ml_lane *lane = engine->lanes[i];
+		if (!atomic_load(&lane->lasts) && lane->nodes == 0)
+			return ml_lane_rename(lane, name) == 0 ? lane : NULL;
+	}
+	return NULL;
+}
+
+static struct ml_lane *make_lane(struct ml_engine *engine, const char *name)
 {
 	struct ml_lane *lane = NULL;
-	pthread_mutex_lock(&engine->lanes_lock);
 	const size_t count = atomic_load(&engine->lane_count);
-	for (size_t i = 0; i < count && !lane; i++) {
-		if (strcmp(engine->lanes[i]->name, name) == 0)
-			lane = engine->lanes[i];
-	}
-	if (!lane && count < ML_LANES_MAX) {
-		const bool thread = count > 0;
-		if (ml_lane_new(engine, name, count, thread, &lane) == 0) {
-			engine->lanes[count] = lane;
-			atomic_store(&engine->lane_count, count + 1);
-		}
-	}
+	if (count == ML_LANES_MAX || ml_lane_new(engine, name, count, count > 0, &lane))
+		return NULL;
+	engine->lanes[count] = lane;
+	atomic_store(&engine->lane_count, count + 1);
+	return lane;
+}
+
+struct ml_lane *ml_engine_lane(struct ml_engine *engine, const char *name)
+{
+	pthread_mutex_lock(&engine->lanes_lock);
+	struct ml_lane *lane = find_lane(engine, name);
+	if (!lane)
+		lane = make_lane(engine, name);
+	if (lane)
+		atomic_store(&lane->lasts, true);
 	pthread_mutex_unlock(&engine->lanes_lock);
 	return lane;
+}
+
+struct ml_lane *ml_engine_lane_enter(struct ml_engine *engine, const char *name)
+{
+	pthread_mutex_lock(&engine->lanes_lock);
+	struct ml_lane *lane = find_lane(engine, name);
+	if (!lane)
+		lane = take_idle_lane(engine, name);
+	if (!lane)
+		lane = make_lane(engine, name);
+	if (lane)
+		lane->nodes++;
+	pthread_mutex_unlock(&engine->lanes_lock);
+	return lane;
+}
+
+void ml_engine_lane_leave(struct ml_lane *lane)
+{
+	pthread_mutex_lock(&lane->engine->lanes_lock);
+	lane->nodes--;
+	pthread_mutex_unlock(&lane->engine->lanes_lock);
 }
 
 struct uv_loop_s *ml_lane_loop(const struct ml_lane *lane)
@@ -147,9 +169,9 @@ ml_time ml_lane_now(const struct ml_lane *lane)
 	return ml_clock_monotonic(lane->engine->clock);
 }
 
-/* ---- Epoch: counts the starts ---- */
+/* ---- Epoch: counts the starts, and what used up the numbers of one ---- */
 
-static int count_start(struct ml_engine *engine, struct ml_error *err)
+static int count_start(struct ml_engine *engine, uint64_t *ret_epoch, struct ml_error *err)
 {
 	sqlite3 *db = NULL;
 	sqlite3_stmt *statement = NULL;
@@ -164,13 +186,34 @@ static int count_start(struct ml_engine *engine, struct ml_error *err)
 		r = ml_database_error(err, db, "count this start");
 		goto out;
 	}
-	engine->epoch = (uint64_t)sqlite3_column_int64(statement, 0);
+	*ret_epoch = (uint64_t)sqlite3_column_int64(statement, 0);
 	if (sqlite3_step(statement) != SQLITE_DONE)
 		r = ml_database_error(err, db, "count this start");
 out:
 	(void)sqlite3_finalize(statement);
 	(void)sqlite3_close(db);
 	return r;
+}
+
+static void count_another(void *user)
+{
+	struct ml_engine *engine = user;
+	uint64_t epoch;
+	struct ml_error err = ML_ERROR_NONE;
+	if (count_start(engine, &epoch, &err))
+		ml_log(engine->log, ML_LOG_ERROR, "engine",
+			"after the next start traces may be given a second time: %s", err.text);
+}
+
+/* The numbers of this epoch end here: those of the next one follow, and the next start must not
+ * begin with them. */
+uint64_t ml_engine_traces(struct ml_engine *engine, uint64_t count)
+{
+	const uint64_t first =
+		atomic_fetch_add_explicit(&engine->next_trace, count, memory_order_relaxed);
+	if (first >> TRACE_BITS != (first + count) >> TRACE_BITS)
+		(void)ml_lane_post(engine->control, count_another, engine);
+	return first;
 }
 
 static int make_data_directory(struct ml_engine *engine, const char *path, struct ml_error *err)
@@ -186,6 +229,24 @@ static int make_data_directory(struct ml_engine *engine, const char *path, struc
 	return ml_error_set(err, r, "data directory %s cannot be made: %s", path, strerror(-r));
 }
 
+/* ---- The log ---- */
+
+/* Copies that flood control held back are told by the next entry; where none comes, here. */
+static void flush_log(struct ml_timer *timer)
+{
+	struct ml_engine *engine = timer->user;
+	ml_log_flush(engine->log);
+	ml_timer_start(timer, ml_clock_monotonic(engine->clock) + ML_LOG_FLOOD_TIME);
+}
+
+static void watch_log(struct ml_engine *engine)
+{
+	ml_timer_init(&engine->log_timer, engine->control, flush_log, engine);
+	if (engine->log)
+		ml_timer_start(
+			&engine->log_timer, ml_clock_monotonic(engine->clock) + ML_LOG_FLOOD_TIME);
+}
+
 /* ---- Life ---- */
 
 static void taps_changed(void *user)
@@ -197,7 +258,8 @@ static void taps_changed(void *user)
 static int make_parts(
 	struct ml_engine *engine, const struct ml_engine_options *options, struct ml_error *err)
 {
-	int r = gather_families(engine, options->families, err);
+	int r = ml_families_gather(options->families, &engine->family_table, err);
+	engine->families = engine->family_table;
 	if (r)
 		return r;
 	r = make_data_directory(engine, options->data, err);
@@ -206,9 +268,10 @@ static int make_parts(
 	engine->control = ml_engine_lane(engine, "control");
 	if (!engine->control || ml_runtime_new(engine, &engine->runtime))
 		return ml_error_set(err, -ENOMEM, "the control lane cannot be made");
+	watch_log(engine);
 	r = ml_databases_start(engine, err);
 	if (!r)
-		r = count_start(engine, err);
+		r = count_start(engine, &engine->epoch, err);
 	if (r)
 		return r;
 	const uint64_t epoch = engine->epoch & (((uint64_t)1 << EPOCH_BITS) - 1);
@@ -273,10 +336,12 @@ void ml_engine_free(struct ml_engine *engine)
 	stop_services(engine);
 	if (engine->runtime)
 		settle(engine);
-	for (size_t i = atomic_load(&engine->lane_count); i-- > 0;)
-		ml_lane_free(engine->lanes[i]);
+	for (size_t i = 0; i < atomic_load(&engine->lane_count); i++)
+		ml_lane_close(engine->lanes[i]);
 	ml_commands_free(engine->commands);
 	ml_feeds_free(engine->feeds);
+	for (size_t i = atomic_load(&engine->lane_count); i-- > 0;)
+		ml_lane_free(engine->lanes[i]);
 	ml_events_free(engine->events);
 	ml_settings_free(engine->settings);
 	ml_revisions_free(engine->revisions);
@@ -327,7 +392,7 @@ void ml_engine_simulate(struct ml_engine *engine, ml_time until)
 			const ml_time here = ml_lane_due(engine->lanes[i]);
 			due = here < due ? here : due;
 		}
-		if (until == 0 || due > until) {
+		if (due > ml_clock_monotonic(engine->clock) && (until == 0 || due > until)) {
 			if (until > ml_clock_monotonic(engine->clock))
 				ml_clock_advance(engine->clock, until);
 			return;

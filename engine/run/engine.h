@@ -10,6 +10,8 @@
 #include <meterloom/engine.h>
 #include <meterloom/family.h>
 
+#include <meterloom/node.h>
+
 #include "graph/graph.h"
 
 struct ml_commands;  /* command/registry.h */
@@ -40,6 +42,7 @@ struct ml_engine {
 	struct ml_lane *lanes[ML_LANES_MAX];
 	atomic_size_t lane_count;
 	struct ml_lane *control; /* lanes[0] */
+	struct ml_timer log_timer;
 
 	void **services; /* started ones, in the order of the families' tables */
 	const struct ml_service_class **service_classes;
@@ -50,5 +53,13 @@ struct ml_engine {
 	sqlite3 *memory[2]; /* without a data directory: keeps the shared in-memory databases alive
 			     */
 };
+
+/* The first of so many numbers for traces. Any thread. */
+uint64_t ml_engine_traces(struct ml_engine *engine, uint64_t count);
+
+/* Control thread: the lane of that name, for a node; one that no node of a graph lives on any more
+ * gets a new name rather than that another thread is made. NULL: out of memory or threads. */
+struct ml_lane *ml_engine_lane_enter(struct ml_engine *engine, const char *name);
+void ml_engine_lane_leave(struct ml_lane *lane);
 
 #endif

@@ -118,6 +118,11 @@ int ml_lane_post(struct ml_lane *lane, void (*fn)(void *user), void *user)
 		return -ENOMEM;
 	*post = (struct ml_post){.fn = fn, .user = user};
 	pthread_mutex_lock(&lane->posts_lock);
+	if (lane->closed) {
+		pthread_mutex_unlock(&lane->posts_lock);
+		free(post);
+		return -ECANCELED;
+	}
 	if (lane->posts_last)
 		lane->posts_last->next = post;
 	else
@@ -150,8 +155,7 @@ static bool run_posts(struct ml_lane *lane)
 uint64_t ml_lane_trace(struct ml_lane *lane)
 {
 	if (lane->trace_next == lane->trace_end) {
-		lane->trace_next = atomic_fetch_add_explicit(
-			&lane->engine->next_trace, TRACES_A_BLOCK, memory_order_relaxed);
+		lane->trace_next = ml_engine_traces(lane->engine, TRACES_A_BLOCK);
 		lane->trace_end = lane->trace_next + TRACES_A_BLOCK;
 	}
 	return lane->trace_next++;
@@ -310,8 +314,11 @@ static void parked(struct ml_lane *lane)
 
 void ml_lane_park(struct ml_lane *lane)
 {
-	if (!lane->has_thread)
+	if (!lane->has_thread) {
+		/* It stands still now: on this thread. */
+		ml_lane_flush(lane);
 		return;
+	}
 	atomic_store(&lane->park, true);
 	ml_lane_wake(lane);
 	pthread_mutex_lock(&lane->park_lock);
@@ -364,6 +371,14 @@ void ml_lane_run(struct ml_lane *lane)
 		}
 	}
 	atomic_store(&lane->quit, false);
+}
+
+/* The kernel shows 15 characters. */
+static void name_thread(struct ml_lane *lane)
+{
+	char name[16];
+	(void)snprintf(name, sizeof name, "ml-%.12s", lane->name);
+	(void)pthread_setname_np(lane->thread, name);
 }
 
 static void *thread_main(void *user)
@@ -419,9 +434,7 @@ int ml_lane_new(struct ml_engine *engine, const char *name, size_t index, bool t
 			if (r)
 				goto fail;
 			lane->has_thread = true;
-			char short_name[16];
-			(void)snprintf(short_name, sizeof short_name, "ml-%.12s", name);
-			(void)pthread_setname_np(lane->thread, short_name);
+			name_thread(lane);
 		}
 	}
 	*ret_lane = lane;
@@ -429,6 +442,18 @@ int ml_lane_new(struct ml_engine *engine, const char *name, size_t index, bool t
 fail:
 	ml_lane_free(lane);
 	return r;
+}
+
+int ml_lane_rename(struct ml_lane *lane, const char *name)
+{
+	char *copy = strdup(name);
+	if (!copy)
+		return -ENOMEM;
+	free(lane->name);
+	lane->name = copy;
+	if (lane->has_thread)
+		name_thread(lane);
+	return 0;
 }
 
 void ml_lane_quit(struct ml_lane *lane)
@@ -455,19 +480,30 @@ static void close_handle(uv_handle_t *handle, void *user)
 		uv_close(handle, NULL);
 }
 
-void ml_lane_free(struct ml_lane *lane)
+void ml_lane_close(struct ml_lane *lane)
 {
-	if (!lane)
-		return;
 	assert(!lane->has_thread);
+	pthread_mutex_lock(&lane->posts_lock);
+	lane->closed = true;
+	pthread_mutex_unlock(&lane->posts_lock);
 	(void)run_posts(lane);
 	if (lane->has_loop) {
 		uv_walk(&lane->loop, close_handle, NULL);
 		while (uv_run(&lane->loop, UV_RUN_NOWAIT))
 			;
 		(void)uv_loop_close(&lane->loop);
+		lane->has_loop = false;
 	}
+	ml_lane_flush(lane);
 	ml_returns_flush(&lane->returns);
+}
+
+void ml_lane_free(struct ml_lane *lane)
+{
+	if (!lane)
+		return;
+	if (!lane->closed)
+		ml_lane_close(lane);
 	ml_ack_drop_all(lane);
 	free(lane->inlets);
 	free(lane->outlets);

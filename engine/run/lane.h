@@ -33,6 +33,8 @@ struct ml_lane {
 	struct ml_engine *engine;
 	char *name;
 	size_t index;
+	size_t nodes;      /* that live here, also those that only drain; under the engine's lock */
+	atomic_bool lasts; /* others than nodes know it, too */
 
 	/* its own thread's */
 	uv_loop_t loop;
@@ -65,6 +67,7 @@ struct ml_lane {
 	pthread_mutex_t posts_lock;
 	struct ml_post *posts, *posts_last;
 	atomic_bool posted;
+	bool closed; /* nothing more can be posted */
 
 	/* parking: the control thread stops a lane between two batches */
 	pthread_mutex_t park_lock;
@@ -80,7 +83,11 @@ struct ml_lane {
 
 int ml_lane_new(struct ml_engine *engine, const char *name, size_t index, bool thread,
 	struct ml_lane **ret_lane);
-/* Its thread must have ended. What is left of its messages is freed with it. */
+/* Under the engine's lock, on the control thread: no node lives on it. -ENOMEM. */
+int ml_lane_rename(struct ml_lane *lane, const char *name);
+/* Its thread must have ended. Runs what was posted, and takes no more. */
+void ml_lane_close(struct ml_lane *lane);
+/* After all lanes were closed. What is left of its messages is freed with it. */
 void ml_lane_free(struct ml_lane *lane);
 void ml_lane_quit(struct ml_lane *lane); /* any thread */
 void ml_lane_join(struct ml_lane *lane);

@@ -81,7 +81,18 @@ static void reckon_rates(struct ml_engine *engine)
 	}
 }
 
-static void write_edge(const struct ml_edge *edge, struct ml_json_writer *w)
+/* How long the last message that was timed had waited, or how long the one that is timed now has
+ * waited so far: the age grows where nothing moves. */
+static ml_time age_of(const struct ml_edge *edge, ml_time now)
+{
+	const ml_time age = atomic_load_explicit(&edge->age, memory_order_relaxed);
+	if (!atomic_load_explicit(&edge->probe_position, memory_order_acquire))
+		return age;
+	const ml_time so_far = now - atomic_load_explicit(&edge->probe_time, memory_order_relaxed);
+	return so_far > age ? so_far : age;
+}
+
+static void write_edge(const struct ml_edge *edge, ml_time now, struct ml_json_writer *w)
 {
 	ml_json_begin_object(w);
 	number(w, "capacity", edge->ring->mask + 1);
@@ -92,8 +103,7 @@ static void write_edge(const struct ml_edge *edge, struct ml_json_writer *w)
 	ml_json_key(w, "rate");
 	ml_json_double(w, edge->rate);
 	ml_json_key(w, "age");
-	ml_json_double(
-		w, (double)atomic_load_explicit(&edge->age, memory_order_relaxed) / (double)ML_SEC);
+	ml_json_double(w, (double)age_of(edge, now) / (double)ML_SEC);
 	number(w, "dropped", atomic_load_explicit(&edge->dropped, memory_order_relaxed));
 	ml_json_end_object(w);
 }
@@ -110,6 +120,7 @@ static void write_lane(const struct ml_lane *lane, struct ml_json_writer *w)
 void ml_engine_metrics(struct ml_engine *engine, struct ml_json_writer *w)
 {
 	struct ml_runtime *runtime = engine->runtime;
+	const ml_time now = ml_clock_monotonic(engine->clock);
 	reckon_rates(engine);
 	ml_json_begin_object(w);
 	time_text(w, "time", ml_clock_wall(engine->clock));
@@ -124,14 +135,17 @@ void ml_engine_metrics(struct ml_engine *engine, struct ml_json_writer *w)
 	ml_json_begin_object(w);
 	for (size_t e = 0; e < runtime->edge_count; e++) {
 		ml_json_key(w, runtime->edges[e]->key);
-		write_edge(runtime->edges[e], w);
+		write_edge(runtime->edges[e], now, w);
 	}
 	ml_json_end_object(w);
 	ml_json_key(w, "lanes");
 	ml_json_begin_object(w);
 	for (size_t i = 0; i < atomic_load(&engine->lane_count); i++) {
-		ml_json_key(w, engine->lanes[i]->name);
-		write_lane(engine->lanes[i], w);
+		const struct ml_lane *lane = engine->lanes[i];
+		if (!atomic_load(&lane->lasts) && !lane->nodes)
+			continue;
+		ml_json_key(w, lane->name);
+		write_lane(lane, w);
 	}
 	ml_json_end_object(w);
 	ml_json_end_object(w);

@@ -57,12 +57,16 @@ int ml_node_new(struct ml_engine *engine, const struct ml_graph *graph,
 		node->demand[i] = SIZE_MAX;
 	node->id = strdup(plan->id);
 	node->self = calloc(1, node->class->size ? node->class->size : 1);
-	node->lane = ml_engine_lane(engine, plan->lane);
+	node->lane = ml_engine_lane_enter(engine, plan->lane);
+	if (!node->lane)
+		ml_errors_addf(errors, r, plan->pointer,
+			"the lane '%s' cannot be made: out of memory or threads", plan->lane);
 	if (!node->id || !node->self || !node->lane)
 		goto fail;
 	r = fill(node, graph, plan, errors);
 	if (r)
 		goto fail;
+	node->prepared = true;
 	if (node->class->prepare) {
 		struct ml_error err = ML_ERROR_NONE;
 		r = node->class->prepare(node, node->self, &err);
@@ -117,7 +121,7 @@ void ml_node_free(struct ml_node *node)
 {
 	if (!node)
 		return;
-	if (node->self && node->class->destroy)
+	if (node->prepared && node->class->destroy)
 		node->class->destroy(node->self);
 	if (node->self && node->class->params)
 		ml_params_free(node->class->params, node->self);
@@ -126,6 +130,8 @@ void ml_node_free(struct ml_node *node)
 	json_decref(node->inherited);
 	ml_wiring_free(&node->wiring);
 	ml_rounds_free(&node->rounds);
+	if (node->lane)
+		ml_engine_lane_leave(node->lane);
 	if (node->acks) {
 		node->doomed = true;
 		return;
@@ -407,6 +413,8 @@ bool ml_port_wired(const struct ml_node *node, unsigned port)
 void ml_node_demand(struct ml_node *node, unsigned port, size_t messages)
 {
 	node->demand[port] = messages;
+	if (messages > node->demand_most[port])
+		node->demand_most[port] = messages;
 	if (messages)
 		ml_lane_ready(node->lane, node);
 }

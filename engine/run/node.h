@@ -40,7 +40,8 @@ struct ml_node {
 	char *id;
 	void *self;
 	struct ml_wiring wiring;
-	size_t demand[ML_PORTS_MAX];
+	size_t demand[ML_PORTS_MAX];      /* how many more messages `process` may get */
+	size_t demand_most[ML_PORTS_MAX]; /* the most that was asked for at once; 0: not limited */
 	unsigned
 		emits; /* the most that one message of an input may put on one output; 0: nothing */
 
@@ -66,8 +67,8 @@ struct ml_node {
 	json_t *inherited; /* settings that parameters took: name and value */
 	bool draining;
 	ml_time drain_until;
-	bool idle_once;
-	bool doomed; /* stopped; freed with its last ack */
+	bool prepared; /* `prepare` was called */
+	bool doomed;   /* stopped; freed with its last ack */
 };
 
 int ml_node_new(struct ml_engine *engine, const struct ml_graph *graph,

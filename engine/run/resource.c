@@ -67,10 +67,14 @@ int ml_resource_claim(struct ml_node *node, const char *name)
 		resource->next = runtime->resources;
 		runtime->resources = resource;
 	}
-	if (resource->holder && resource->holder != node)
+	if (resource->holder && resource->holder != node) {
 		r = -EBUSY;
-	else
-		resource->holder = node;
+		goto out;
+	}
+	resource->holder = node;
+	/* What another node left is in the way: an open terminal, say. */
+	if (resource->value && strcmp(resource->left_by, node->id) != 0)
+		drop_value(resource);
 out:
 	pthread_mutex_unlock(&runtime->resource_lock);
 	return r;
@@ -103,8 +107,7 @@ void *ml_resource_take(struct ml_node *node, const char *name)
 	void *value = NULL;
 	pthread_mutex_lock(&runtime->resource_lock);
 	struct ml_resource *resource = find(runtime, name);
-	if (resource && resource->holder == node && resource->value &&
-		strcmp(resource->left_by, node->id) == 0) {
+	if (resource && resource->holder == node && resource->value) {
 		value = resource->value;
 		resource->value = NULL;
 		drop_value(resource);

@@ -10,11 +10,19 @@
 
 /* ---- Which edges a round goes along ---- */
 
+/* The round began before that apply. Their numbers wrap around; what is compared is never far
+ * apart. */
+static bool began_before(const struct ml_round *round, uint32_t applied)
+{
+	return (int32_t)(round->applied - applied) < 0;
+}
+
 static bool carries(const struct ml_edge *edge, const struct ml_round *round)
 {
-	/* Numbers of applies wrap around; what is compared is never far apart. */
-	const bool older = (int32_t)(round->applied - edge->origins_since) < 0;
-	const uint64_t *origins = older ? edge->origins_before : edge->origins;
+	if (!edge->in_graph && !began_before(round, edge->left))
+		return false;
+	const uint64_t *origins =
+		began_before(round, edge->origins_since) ? edge->origins_before : edge->origins;
 	return origins[round->origin / 64] >> (round->origin % 64) & 1;
 }
 

@@ -36,8 +36,7 @@ struct stop_work {
 static void stop_on_lane(void *user)
 {
 	const struct stop_work *work = user;
-	/* Sources first, in the order of the graph: what they had given is not dealt with any more,
-	 * but told to them as failed. */
+	/* In the order of the graph. What is still on the edges is not dealt with any more. */
 	for (size_t i = 0; i < work->runtime->node_count; i++) {
 		if (work->runtime->nodes[i]->lane == work->lane)
 			ml_node_stop(work->runtime->nodes[i]);

@@ -49,15 +49,19 @@ void ml_tap_show(struct ml_edge *edge, uint64_t from)
 	ml_buffer_free(&text);
 }
 
-static void look(void *user)
+void ml_taps_look(struct ml_engine *engine)
 {
-	struct ml_engine *engine = user;
 	struct ml_runtime *runtime = engine->runtime;
 	char topic[TOPIC_MAX];
 	for (size_t e = 0; e < runtime->edge_count; e++) {
 		topic_of(runtime->edges[e], topic);
 		atomic_store(&runtime->edges[e]->tapped, ml_feed_wanted(engine, topic));
 	}
+}
+
+static void look(void *user)
+{
+	ml_taps_look(user);
 }
 
 void ml_taps_changed(struct ml_engine *engine)

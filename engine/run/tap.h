@@ -13,6 +13,9 @@
 /* Producer's lane: shows the messages put from position `from` on, not yet published. */
 void ml_tap_show(struct ml_edge *edge, uint64_t from);
 
+/* Control lane: flags the edges that somebody watches. */
+void ml_taps_look(struct ml_engine *engine);
+
 /* Any thread: subscriptions to "tap:" topics have changed. */
 void ml_taps_changed(struct ml_engine *engine);
 

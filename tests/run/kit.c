@@ -48,8 +48,8 @@ struct kit_record *kit_record(struct kit *kit, const char *id)
 }
 
 static const struct ml_node_class *const classes[] = {&kit_source_class, &kit_pass_class,
-	&kit_sink_class, &kit_holder_class, &kit_triple_class, &kit_timers_class, &kit_keeper_class,
-	&kit_two_class, &kit_query_class, NULL};
+	&kit_sink_class, &kit_holder_class, &kit_triple_class, &kit_slow_class, &kit_timers_class,
+	&kit_keeper_class, &kit_two_class, &kit_query_class, NULL};
 
 const struct ml_family kit_family = {
 	.abi = ML_FAMILY_ABI,

@@ -8,7 +8,7 @@
 #include <meterloom/family.h>
 #include <stdatomic.h>
 
-enum { KIT_SEEN_MAX = 1 << 20 };
+enum { KIT_ROUNDS_MAX = 512 };
 
 /* What the nodes of one engine saw, by node id. Shared by all lanes. */
 struct kit_record {
@@ -21,15 +21,20 @@ struct kit_record {
 	atomic_uint_fast64_t delivered, failed; /* acks told to a source */
 	atomic_uint_fast64_t begins, ends;      /* rounds that came */
 	atomic_uint_fast64_t at_end;            /* a sink's count when the last round ended */
+	atomic_uint_fast64_t wrong;             /* begins that came twice, ends without a begin */
+	uint64_t open[KIT_ROUNDS_MAX]; /* rounds that came to a sink and have not ended; its own */
+	atomic_size_t open_count;
 	atomic_uint_fast64_t starts, stops;
+	atomic_uint_fast64_t disposed; /* values that nobody took over */
 };
 
 struct kit {
 	struct ml_clock *clock;
 	struct ml_log *log;
 	struct ml_engine *engine;
-	struct kit_record records[256];
+	struct kit_record records[1024];
 	atomic_size_t record_count;
+	atomic_int open[256]; /* things that holders have open, by their name's last byte */
 };
 
 /* An engine with the kit's node types; simulated or on the real clock. Fails the test on an error.

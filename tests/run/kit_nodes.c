@@ -372,10 +372,26 @@ static void sink_process(struct ml_node *node, void *self, unsigned port,
 		ml_release(node, messages[i]);
 }
 
+/* Each begin comes once, and one end after it. */
+static void check_round(struct kit_record *record, const struct ml_round *round)
+{
+	size_t count = atomic_load(&record->open_count), i = 0;
+	while (i < count && record->open[i] != round->id)
+		i++;
+	if ((i < count) != (round->phase == ML_ROUND_END) || count == KIT_ROUNDS_MAX)
+		kit_add(&record->wrong, 1);
+	else if (round->phase == ML_ROUND_BEGIN)
+		record->open[count++] = round->id;
+	else
+		record->open[i] = record->open[--count];
+	atomic_store(&record->open_count, count);
+}
+
 static void sink_round(struct ml_node *node, void *self, const struct ml_round *round)
 {
 	(void)node;
 	struct sink *sink = self;
+	check_round(sink->record, round);
 	kit_add(round->phase == ML_ROUND_BEGIN ? &sink->record->begins : &sink->record->ends, 1);
 	if (round->phase == ML_ROUND_END)
 		atomic_store(&sink->record->at_end, atomic_load(&sink->record->count));
@@ -406,13 +422,22 @@ const struct ml_node_class kit_sink_class = {
 	.stop = sink_stop,
 };
 
-/* ---- holder: claims a resource and hands a value to its next instance ---- */
+/* ---- holder: claims a resource, opens it, and hands it to its next instance ---- */
+
+/* What only one can have open. */
+struct thing {
+	uint64_t instances; /* how many had it */
+	atomic_int *open;
+	struct kit_record *record;
+};
 
 struct holder {
 	char *resource;
 	int64_t generation;
+	struct ml_node *node;
 	struct kit_record *record;
-	int64_t *value;
+	struct thing *thing;
+	struct ml_timer again;
 };
 
 static const struct ml_param holder_params[] = {
@@ -441,36 +466,78 @@ static int holder_check(const void *self, struct ml_check *check, struct ml_erro
 static int holder_prepare(struct ml_node *node, void *self, struct ml_error *err)
 {
 	(void)err;
+	((struct holder *)self)->node = node;
 	return kit_prepare(node, &((struct holder *)self)->record);
+}
+
+static struct thing *open_thing(struct holder *holder)
+{
+	const char *name = holder->resource;
+	struct thing *thing = calloc(1, sizeof *thing);
+	assert_non_null(thing);
+	thing->record = holder->record;
+	thing->open = &kit_of(holder->node)->open[(unsigned char)name[strlen(name) - 1]];
+	assert_int_equal(atomic_fetch_add(thing->open, 1), 0);
+	return thing;
+}
+
+static void close_thing(void *value)
+{
+	struct thing *thing = value;
+	atomic_fetch_sub(thing->open, 1);
+	kit_add(&thing->record->disposed, 1);
+	free(thing);
+}
+
+static void holder_try(struct holder *holder)
+{
+	if (ml_resource_claim(holder->node, holder->resource)) {
+		ml_node_state(
+			holder->node, ML_STATE_WAITING, "%s is held by another", holder->resource);
+		kit_add(&holder->record->failed, 1);
+		ml_timer_start(&holder->again, ml_node_now(holder->node) + 100 * ML_MSEC);
+		return;
+	}
+	holder->thing = ml_resource_take(holder->node, holder->resource);
+	if (!holder->thing)
+		holder->thing = open_thing(holder);
+	holder->thing->instances++;
+	atomic_store(&holder->record->last, holder->thing->instances);
+	ml_node_state(holder->node, ML_STATE_RUNNING, NULL);
+}
+
+static void holder_again(struct ml_timer *timer)
+{
+	holder_try(timer->user);
 }
 
 static void holder_start(struct ml_node *node, void *self)
 {
 	struct holder *holder = self;
 	kit_add(&holder->record->starts, 1);
-	if (ml_resource_claim(node, holder->resource)) {
-		ml_node_state(node, ML_STATE_WAITING, "%s is held by another", holder->resource);
-		kit_add(&holder->record->failed, 1);
-		return;
-	}
-	holder->value = ml_resource_take(node, holder->resource);
-	if (!holder->value) {
-		holder->value = calloc(1, sizeof *holder->value);
-		assert_non_null(holder->value);
-	}
-	++*holder->value;
-	atomic_store(&holder->record->last, (uint64_t)*holder->value);
+	ml_timer_init(&holder->again, ml_node_lane(node), holder_again, holder);
+	holder_try(holder);
+}
+
+static void holder_process(struct ml_node *node, void *self, unsigned port,
+	struct ml_message *const *messages, size_t count)
+{
+	(void)port;
+	kit_add(&((struct holder *)self)->record->count, count);
+	for (size_t i = 0; i < count; i++)
+		ml_release(node, messages[i]);
 }
 
 static void holder_stop(struct ml_node *node, void *self)
 {
 	struct holder *holder = self;
 	kit_add(&holder->record->stops, 1);
-	if (holder->value)
-		ml_resource_leave(node, holder->resource, holder->value, free);
+	if (holder->thing)
+		ml_resource_leave(node, holder->resource, holder->thing, close_thing);
 }
 
-static const struct ml_port no_ports[] = {{0}};
+static const struct ml_port holder_ports[] = {
+	{.name = "in", .direction = ML_INPUT, .type = &kit_number_type, .help = "Numbers."}, {0}};
 
 const struct ml_node_class kit_holder_class = {
 	.type = "t-holder",
@@ -479,11 +546,11 @@ const struct ml_node_class kit_holder_class = {
 	.help = "Holds.",
 	.category = "sink",
 	.params = holder_params,
-	.ports = no_ports,
+	.ports = holder_ports,
 	.size = sizeof(struct holder),
-	.flags = ML_NODE_SOURCE,
 	.check = holder_check,
 	.prepare = holder_prepare,
 	.start = holder_start,
+	.process = holder_process,
 	.stop = holder_stop,
 };

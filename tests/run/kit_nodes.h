@@ -19,8 +19,8 @@ extern const struct ml_message_type kit_number_type;
 
 extern const struct ml_node_class kit_source_class, kit_pass_class, kit_sink_class,
 	kit_holder_class;
-extern const struct ml_node_class kit_triple_class, kit_timers_class, kit_keeper_class,
-	kit_two_class, kit_query_class;
+extern const struct ml_node_class kit_triple_class, kit_slow_class, kit_timers_class,
+	kit_keeper_class, kit_two_class, kit_query_class;
 
 struct kit *kit_of(struct ml_node *node);
 int kit_prepare(struct ml_node *node, struct kit_record **record);

@@ -86,6 +86,110 @@ const struct ml_node_class kit_triple_class = {
 	.stop = odd_stop,
 };
 
+/* ---- slow: hands on one number a millisecond; fails or drops some ---- */
+
+struct slow {
+	struct odd odd;
+	int64_t drop_every, fail_every;
+	struct ml_message *held;
+	struct ml_timer timer;
+};
+
+static const struct ml_param slow_params[] = {
+	{.name = "drop_every",
+		.kind = ML_PARAM_INTEGER,
+		.offset = offsetof(struct slow, drop_every),
+		.title = "Drop",
+		.help = "Drop numbers that this divides, on purpose.",
+		.preset = "0"},
+	{.name = "fail_every",
+		.kind = ML_PARAM_INTEGER,
+		.offset = offsetof(struct slow, fail_every),
+		.title = "Fail",
+		.help = "Fail numbers that this divides.",
+		.preset = "0"},
+	{0},
+};
+
+static const struct ml_port slow_ports[] = {
+	{.name = "in", .direction = ML_INPUT, .type = &kit_number_type, .help = "Numbers."},
+	{.name = "out", .direction = ML_OUTPUT, .type = &kit_number_type, .help = "The same."},
+	{0}};
+
+static void slow_go_on(struct slow *slow)
+{
+	struct ml_node *node = slow->odd.node;
+	const uint64_t value = kit_value(slow->held);
+	if (slow->fail_every && value % (uint64_t)slow->fail_every == 0)
+		ml_fail(node, slow->held, "a number could not be passed");
+	else if (slow->drop_every && value % (uint64_t)slow->drop_every == 0)
+		ml_release(node, slow->held);
+	else if (ml_room(node, 1))
+		ml_emit(node, 1, slow->held);
+	else
+		return;
+	slow->held = NULL;
+	ml_node_demand(node, 0, 1);
+}
+
+static void slow_fire(struct ml_timer *timer)
+{
+	slow_go_on(timer->user);
+}
+
+static void slow_room(struct ml_node *node, void *self)
+{
+	(void)node;
+	struct slow *slow = self;
+	if (slow->held)
+		slow_go_on(slow);
+}
+
+static void slow_start(struct ml_node *node, void *self)
+{
+	struct slow *slow = self;
+	odd_start(node, self);
+	ml_timer_init(&slow->timer, ml_node_lane(node), slow_fire, slow);
+	ml_node_demand(node, 0, 1);
+}
+
+static void slow_process(struct ml_node *node, void *self, unsigned port,
+	struct ml_message *const *messages, size_t count)
+{
+	(void)port;
+	struct slow *slow = self;
+	assert_int_equal(count, 1);
+	assert_null(slow->held);
+	kit_add(&slow->odd.record->count, 1);
+	slow->held = messages[0];
+	ml_timer_start(&slow->timer, ml_node_now(node) + ML_MSEC);
+}
+
+static void slow_stop(struct ml_node *node, void *self)
+{
+	struct slow *slow = self;
+	odd_stop(node, self);
+	if (slow->held)
+		ml_fail(node, slow->held, "stopped while it held a number");
+	slow->held = NULL;
+}
+
+const struct ml_node_class kit_slow_class = {
+	.type = "t-slow",
+	.version = 1,
+	.title = "Slow",
+	.help = "One a millisecond.",
+	.category = "process",
+	.params = slow_params,
+	.ports = slow_ports,
+	.size = sizeof(struct slow),
+	.prepare = odd_prepare,
+	.start = slow_start,
+	.process = slow_process,
+	.room = slow_room,
+	.stop = slow_stop,
+};
+
 /* ---- timers: many timers that it never stops ---- */
 
 enum { TIMERS = 64 };

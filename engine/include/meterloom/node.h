@@ -214,7 +214,8 @@ void ml_node_gauge(struct ml_node *node, unsigned metric, int64_t value);
 
 /* Resources: things only one may hold. `start` claims; -EBUSY: another instance still holds it (one
  * that drains): try again with a timer. All are let go of after `stop`. A value left by the old
- * instance of the same node (an open descriptor, say) is handed to the new one. */
+ * instance of the same node (an open descriptor, say) is handed to the new one; one left by another
+ * node is disposed of before the claim succeeds. */
 int ml_resource_claim(struct ml_node *node, const char *name);
 /* In `stop`: leaves a value for the next instance; `dispose` is called if none comes for it. */
 void ml_resource_leave(
