@@ -28,6 +28,17 @@ static const char default_topics[] = "metrics,log,graph,job,event";
 
 /* ---- Topics ---- */
 
+/* NODE.PORT>NODE.PORT. The edge need not be there yet. */
+static bool edge_is_whole(const char *begin, const char *end)
+{
+	const char *middle = memchr(begin, '>', (size_t)(end - begin));
+	if (!middle)
+		return false;
+	const char *from = memchr(begin, '.', (size_t)(middle - begin));
+	const char *to = memchr(middle + 1, '.', (size_t)(end - middle - 1));
+	return from && from > begin && from + 1 < middle && to && to > middle + 1 && to + 1 < end;
+}
+
 static bool topic_is_good(const char *topic, size_t length)
 {
 	static const char *const names[] = {"metrics", "log", "graph", "job", "event"};
@@ -36,7 +47,7 @@ static bool topic_is_good(const char *topic, size_t length)
 			return true;
 	}
 	return length > 4 && length < sizeof((struct ml_feed_item *)0)->topic &&
-	       memcmp(topic, "tap:", 4) == 0;
+	       memcmp(topic, "tap:", 4) == 0 && edge_is_whole(topic + 4, topic + length);
 }
 
 static bool check_topics(struct http_request *request, const char *topics)
@@ -47,8 +58,8 @@ static bool check_topics(struct http_request *request, const char *topics)
 		if (!topic_is_good(at, length)) {
 			http_reply_problem(request, 422,
 				"there is no topic '%.*s': expected metrics, log, graph, job, "
-				"event or "
-				"tap:FROM>TO",
+				"event "
+				"or tap:NODE.PORT>NODE.PORT",
 				(int)(length < 80 ? length : 80), at);
 			return false;
 		}

@@ -18,7 +18,7 @@ const struct http_route http_routes[] = {
 		.title = "Call a command; with `Prefer: respond-async` only start it as a job"},
 	{"GET", "/api/v1/events", .handle = http_stream_begin,
 		.title = "Watch topics as server-sent events: "
-			 "?topics=metrics,log,graph,job,event,tap:EDGE"},
+			 "?topics=metrics,log,graph,job,event,tap:NODE.PORT>NODE.PORT"},
 	{"GET", "/api/v1/graph", .command = "graph.get", .shape = HTTP_SHAPE_GRAPH},
 	{"PUT", "/api/v1/graph", .command = "graph.apply", .body = HTTP_BODY_GRAPH,
 		.shape = HTTP_SHAPE_REVISION},

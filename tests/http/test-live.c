@@ -111,7 +111,13 @@ static void wrong_topics_and_too_many_watchers_are_refused(void **state)
 	web = web_new(&limits, NULL);
 	expect("/api/v1/events?topics=metrics,weather", NULL, 422, "weather");
 	expect("/api/v1/events?topics=", NULL, 422, "topics");
-	expect("/api/v1/events?topics=tap:", NULL, 422, "tap:");
+	static const char *const taps[] = {"", "a", "a>b", "a.out>b", "a>b.in", ".out>b.in",
+		"a.>b.in", "a.out>.in", "a.out>b."};
+	for (size_t i = 0; i < sizeof taps / sizeof *taps; i++) {
+		char path[80];
+		(void)snprintf(path, sizeof path, "/api/v1/events?topics=tap:%s", taps[i]);
+		expect(path, NULL, 422, "tap:NODE.PORT>NODE.PORT");
+	}
 	const int first = watch(""), second = watch("");
 	free(web_hear_until(first, "retry"));
 	free(web_hear_until(second, "retry"));
