@@ -38,7 +38,8 @@ struct render {
 	struct meter_list *list;  /* may be NULL */
 	struct ml_message *batch; /* whose documents are going on; NULL: none */
 	struct report_documents documents;
-	size_t next; /* of these */
+	size_t next;  /* of these */
+	bool failing; /* the last report was not rendered, and the state says so */
 };
 
 /* ---- What the gateway is called ---- */
@@ -164,12 +165,18 @@ static void render_process(struct ml_node *node, void *user, unsigned port,
 	}
 	if (render_batch(self, message, &err) < 0) {
 		ml_fail(node, message, "%s", err.text);
-		if (report_template_tripped(self->loaded))
-			ml_node_state(node, ML_STATE_FAULT,
-				"stopped after overruns in a row; the last: %s", err.text);
+		ml_node_state(node, ML_STATE_FAULT, "%s: %s",
+			report_template_tripped(self->loaded)
+				? "stopped after overruns in a row; the last"
+				: "the last report was not rendered",
+			err.text);
+		self->failing = true;
 		ml_node_demand(node, PORT_IN, 1);
 		return;
 	}
+	if (self->failing)
+		ml_node_state(node, ML_STATE_RUNNING, NULL);
+	self->failing = false;
 	self->batch = message;
 	self->next = 0;
 	emit_some(self);
@@ -266,6 +273,7 @@ static void run_reset(struct ml_node *node, void *user, struct ml_job *job, void
 	struct render *self = user;
 	(void)params;
 	report_template_reset(self->loaded);
+	self->failing = false;
 	ml_node_state(node, ML_STATE_RUNNING, NULL);
 	ml_job_succeed(job);
 }
