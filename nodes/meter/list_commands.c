@@ -9,15 +9,17 @@
 
 #include "meter/list_private.h"
 
+enum { UNCHANGED = -1 };
+
 static const struct ml_choice mode_choices[] = {
+	{"auto", UNCHANGED,
+		"By the secondary, the enhanced or the primary address, the first given"},
 	{"primary", METER_MODE_PRIMARY, "By primary address"},
 	{"secondary", METER_MODE_SECONDARY, "By secondary address"},
 	{"esecondary", METER_MODE_ESECONDARY,
 		"By enhanced secondary address, of a wireless meter behind a receiver"},
 	{NULL, 0, NULL},
 };
-
-enum { UNCHANGED = -1 };
 
 static const struct ml_choice state_choices[] = {
 	{"active", 0, "It is read"},
@@ -189,7 +191,7 @@ static const struct ml_param add_params[] = {
 	POINT_PARAM(
 		bus, STRING, "Bus", .help = BUS_HELP, .preset = "\"\"", .max = METER_BUS_MAX - 1),
 	POINT_PARAM(mode, CHOICE, "Addressing mode", .help = "How it is addressed.",
-		.preset = "\"secondary\"", .choices = mode_choices),
+		.preset = "\"auto\"", .choices = mode_choices),
 	POINT_PARAM(primary, INTEGER, "Primary address",
 		.help = "0 to 255; -1: none. Meters live at 1 to 250, 0 is not configured.",
 		.preset = "-1", .min = -1, .max = 255),
@@ -311,6 +313,8 @@ static void run_add(struct ml_job *job, void *params)
 	meter_snapshot_release(snapshot);
 	if (result == 0)
 		result = apply_params(p, &settings, &err);
+	if (p->mode == UNCHANGED)
+		settings.mode = meter_settings_natural_mode(&settings);
 	if (result == 0)
 		result = meter_list_add(list, &settings, wall(job), &key, &err);
 	if (result == 0 && p->order > 0)

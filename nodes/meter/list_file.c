@@ -157,9 +157,7 @@ static int read_addresses(
 				"esecondary",
 				text);
 	} else {
-		s->mode = s->has_secondary  ? METER_MODE_SECONDARY
-			  : s->has_enhanced ? METER_MODE_ESECONDARY
-					    : METER_MODE_PRIMARY;
+		s->mode = meter_settings_natural_mode(s);
 	}
 	return meter_settings_check(s, err);
 }

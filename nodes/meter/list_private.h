@@ -64,6 +64,10 @@ void meter_settings_address(
 	const struct meter_settings *settings, char out[METER_ADDRESS_WORDS_MAX]);
 
 bool meter_mode_parse(const char *text, uint8_t *mode);
+
+/* The addressing mode where none is given: by the first of the secondary, the enhanced and the
+ * primary address that there is. */
+uint8_t meter_settings_natural_mode(const struct meter_settings *settings);
 bool meter_multi_parse(const char *text, uint8_t *multi);
 const char *meter_multi_name(unsigned multi);
 /* 300 to 38400, the rates a bus may have. */

@@ -32,6 +32,13 @@ static bool parse_name(const char *const *names, size_t count, const char *text,
 	return false;
 }
 
+uint8_t meter_settings_natural_mode(const struct meter_settings *settings)
+{
+	if (settings->has_secondary)
+		return METER_MODE_SECONDARY;
+	return settings->has_enhanced ? METER_MODE_ESECONDARY : METER_MODE_PRIMARY;
+}
+
 bool meter_mode_parse(const char *text, uint8_t *mode)
 {
 	return parse_name(mode_names, sizeof mode_names / sizeof *mode_names, text, mode);
