@@ -64,14 +64,22 @@ const struct ml_family kit_family = {
 
 struct kit *kit_new(bool simulated)
 {
+	return kit_new_with(simulated, NULL, NULL);
+}
+
+struct kit *kit_new_with(bool simulated, const char *data, const char *device_key)
+{
 	static const struct ml_family *const families[] = {&kit_family, NULL};
 	struct kit *kit = calloc(1, sizeof *kit);
 	assert_non_null(kit);
 	kit->clock = simulated ? ml_clock_new_simulated(1769868900 * ML_SEC) : ml_clock_new_real();
 	assert_non_null(kit->clock);
 	kit->log = ml_log_new(kit->clock, 0);
-	const struct ml_engine_options options = {
-		.families = families, .clock = kit->clock, .log = kit->log};
+	const struct ml_engine_options options = {.families = families,
+		.clock = kit->clock,
+		.log = kit->log,
+		.data = data,
+		.device_key = device_key};
 	struct ml_error err = ML_ERROR_NONE;
 	if (ml_engine_new(&options, &kit->engine, &err))
 		fail_msg("engine: %s", err.text);

@@ -40,6 +40,7 @@ struct kit {
 /* An engine with the kit's node types; simulated or on the real clock. Fails the test on an error.
  */
 struct kit *kit_new(bool simulated);
+struct kit *kit_new_with(bool simulated, const char *data, const char *device_key);
 void kit_free(struct kit *kit);
 
 /* Applies a graph written with ' for "; fails the test where it is refused. */
