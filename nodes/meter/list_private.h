@@ -66,7 +66,7 @@ void meter_settings_address(
 bool meter_mode_parse(const char *text, uint8_t *mode);
 
 /* The addressing mode where none is given: by the first of the secondary, the enhanced and the
- * primary address that there is. */
+ * primary address that there is; secondary where there is none. */
 uint8_t meter_settings_natural_mode(const struct meter_settings *settings);
 bool meter_multi_parse(const char *text, uint8_t *multi);
 const char *meter_multi_name(unsigned multi);

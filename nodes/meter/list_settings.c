@@ -36,7 +36,9 @@ uint8_t meter_settings_natural_mode(const struct meter_settings *settings)
 {
 	if (settings->has_secondary)
 		return METER_MODE_SECONDARY;
-	return settings->has_enhanced ? METER_MODE_ESECONDARY : METER_MODE_PRIMARY;
+	if (settings->has_enhanced)
+		return METER_MODE_ESECONDARY;
+	return settings->has_primary ? METER_MODE_PRIMARY : METER_MODE_SECONDARY;
 }
 
 bool meter_mode_parse(const char *text, uint8_t *mode)

@@ -111,6 +111,21 @@ static void what_makes_no_sense_is_refused(void **state)
 	expect_list(kit, ""); /* one, without a MOID */
 }
 
+static void addressing_mode_follows_the_address(void **state)
+{
+	struct kit *kit = *state;
+	static const char *const cases[][2] = {
+		{"{'primary': 7}", "\"mode\":\"primary\""},
+		{"{'primary': 8, 'secondary': '12345678'}", "\"mode\":\"secondary\""},
+		{"{'enhanced': '12345679'}", "\"mode\":\"esecondary\""},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		kit_call(kit, "meter.add", cases[i][0]);
+		assert_int_equal(kit->code, 0);
+		expect_in_result(kit, cases[i][1]);
+	}
+}
+
 static void two_active_points_of_one_address_are_refused(void **state)
 {
 	struct kit *kit = *state;
@@ -382,6 +397,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		LIST_TEST(added_points_are_there_after_a_restart),
 		LIST_TEST(what_makes_no_sense_is_refused),
+		LIST_TEST(addressing_mode_follows_the_address),
 		LIST_TEST(two_active_points_of_one_address_are_refused),
 		LIST_TEST(changed_moved_removed),
 		LIST_TEST(names_that_fit_several_give_the_candidates),
