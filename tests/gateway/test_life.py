@@ -54,6 +54,7 @@ class Life(kit.Case):
         gateway = self.gateway(kit.reporting_graph(head_end.url),
                                arguments=kit.script_of(self.folder, METERS))
         self.assertEqual(gateway.act('bus', 'read-now')['read'], METERS)
+        gateway.until_node('store', lambda node: node['own']['stored'] >= METERS)
         gateway.act('send', 'run')
         gateway.until_node('head-end', lambda node: 'sending' in node.get('text', ''))
         self.assertLess(self.end_well(gateway), SOON)
