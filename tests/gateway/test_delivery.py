@@ -22,8 +22,10 @@ class Delivery(kit.Case):
         self.assertEqual(came, sorted(r['trace'] for r in gateway.readings()))
 
     def read_round(self, gateway):
+        before = gateway.get('/api/v1/metrics')['nodes']['store']['own']['stored']
         result = gateway.act('bus', 'read-now')
         self.assertEqual((result['read'], result['failed']), (METERS, 0))
+        gateway.until_node('store', lambda node: node['own']['stored'] >= before + METERS)
 
     def until_delivered(self, gateway, count):
         gateway.until_node('head-end', lambda node: node['own']['delivered'] >= count)
