@@ -217,6 +217,8 @@ int ml_database_open(struct ml_engine *engine, const char *name, bool write, sql
 	result = execute(db,
 		"PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON",
 		doing, err);
+	if (result == 0 && engine->no_sync)
+		result = execute(db, "PRAGMA synchronous = OFF", doing, err);
 	if (result == 0)
 		result = write ? migrate(engine, db, name, err)
 			       : execute(db, "PRAGMA query_only = ON", doing, err);

@@ -12,6 +12,7 @@
 #include "command/feeds.h"
 #include "command/metrics_feed.h"
 #include "command/registry.h"
+#include "command/seal.h"
 #include "command/settings.h"
 #include "graph/revisions.h"
 #include "run/database.h"
@@ -297,6 +298,8 @@ int ml_engine_new(const struct ml_engine_options *options, struct ml_engine **re
 		return ml_error_set(err, -ENOMEM, "out of memory");
 	engine->clock = options->clock;
 	engine->log = options->log;
+	engine->seed = options->seed;
+	engine->no_sync = options->no_sync;
 	pthread_mutex_init(&engine->lanes_lock, NULL);
 	const int r = make_parts(engine, options, err);
 	if (r) {
@@ -422,6 +425,31 @@ const char *ml_engine_data(struct ml_engine *engine)
 uint64_t ml_engine_epoch(struct ml_engine *engine)
 {
 	return engine->epoch;
+}
+
+/* A good mixer of 64 bits (splitmix64). */
+static uint64_t mix(uint64_t value)
+{
+	value += 0x9E3779B97F4A7C15u;
+	value = (value ^ (value >> 30)) * 0xBF58476D1CE4E5B9u;
+	value = (value ^ (value >> 27)) * 0x94D049BB133111EBu;
+	return value ^ (value >> 31);
+}
+
+int ml_engine_random(struct ml_engine *engine, void *out, size_t size, struct ml_error *err)
+{
+	if (!ml_clock_is_simulated(engine->clock))
+		return ml_random(out, size, err);
+	unsigned char *at = out;
+	while (size > 0) {
+		const uint64_t value = mix(mix(mix(engine->seed) + engine->epoch) +
+					   atomic_fetch_add(&engine->random_next, 1));
+		const size_t part = size < sizeof value ? size : sizeof value;
+		memcpy(at, &value, part);
+		at += part;
+		size -= part;
+	}
+	return 0;
 }
 
 struct ml_commands *ml_engine_commands(struct ml_engine *engine)

@@ -31,6 +31,9 @@ struct ml_engine {
 	struct ml_log *log;
 	char *data;
 	uint64_t epoch;
+	uint64_t seed;             /* of random numbers in simulated time */
+	atomic_ullong random_next; /* how many of them were drawn */
+	bool no_sync;
 
 	struct ml_settings *settings;
 	struct ml_events *events;

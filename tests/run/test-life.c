@@ -229,6 +229,39 @@ static void an_engine_ends_in_every_state(void **state)
 	}
 }
 
+/* ---- Random numbers ---- */
+
+static void draw(bool simulated, uint64_t seed, unsigned char out[20])
+{
+	struct ml_clock *clock = simulated ? ml_clock_new_simulated(0) : ml_clock_new_real();
+	struct ml_log *log = ml_log_new(clock, 0);
+	static const struct ml_family *const families[] = {NULL};
+	const struct ml_engine_options options = {
+		.families = families, .clock = clock, .log = log, .seed = seed};
+	struct ml_engine *engine = NULL;
+	assert_int_equal(ml_engine_new(&options, &engine, NULL), 0);
+	assert_int_equal(ml_engine_random(engine, out, 7, NULL), 0);
+	assert_int_equal(ml_engine_random(engine, out + 7, 13, NULL), 0);
+	ml_engine_free(engine);
+	ml_log_free(log);
+	ml_clock_free(clock);
+}
+
+static void random_numbers_follow_from_the_seed_in_simulated_time_alone(void **state)
+{
+	(void)state;
+	unsigned char one[20], two[20];
+	draw(true, 7, one);
+	draw(true, 7, two);
+	assert_memory_equal(one, two, sizeof one);
+	assert_memory_not_equal(one, one + 7, 7);
+	draw(true, 8, two);
+	assert_memory_not_equal(one, two, sizeof one);
+	draw(false, 7, one);
+	draw(false, 7, two);
+	assert_memory_not_equal(one, two, sizeof one);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -236,6 +269,7 @@ int main(void)
 		cmocka_unit_test(two_engines_with_their_own_clocks_and_data),
 		cmocka_unit_test(a_tap_comes_and_goes_without_an_apply_and_survives_one),
 		cmocka_unit_test(an_engine_ends_in_every_state),
+		cmocka_unit_test(random_numbers_follow_from_the_seed_in_simulated_time_alone),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

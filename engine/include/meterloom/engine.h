@@ -28,6 +28,12 @@ struct ml_engine_options {
 	const char *device_key; /* file of the device key (made with mode 0600 if missing); NULL:
 				 * the default of docs/, or with data NULL a key that lives as long
 				 * as the engine */
+	/* Simulated clock: what ml_engine_random() gives follows from it, and from how often this
+	 * data directory was started. */
+	uint64_t seed;
+	/* Commits do not wait for the disk: for a simulation, whose data directory need not outlive
+	 * a power cut. */
+	bool no_sync;
 };
 
 /* Makes an engine and starts the services. On failure *ret_engine is NULL. */
@@ -42,6 +48,10 @@ struct ml_log *ml_engine_log(struct ml_engine *engine);
 const char *ml_engine_data(struct ml_engine *engine); /* NULL: none */
 const struct ml_family *const *ml_engine_families(struct ml_engine *engine);
 uint64_t ml_engine_epoch(struct ml_engine *engine); /* counts the starts of this data directory */
+
+/* Random bytes: the system's; in a simulated engine those that follow from its seed, so that the
+ * same seed is the same run. For keys and waits, not for what encrypts. -EIO. Any thread. */
+int ml_engine_random(struct ml_engine *engine, void *out, size_t size, struct ml_error *err);
 
 /* A lane by name; made, with a thread of its own, when it is asked for the first time. "control" is
  * the one of ml_engine_run(). NULL: out of memory or threads. Any thread. */
