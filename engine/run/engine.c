@@ -8,6 +8,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include <meterloom/files.h>
+
 #include "command/events.h"
 #include "command/feeds.h"
 #include "command/metrics_feed.h"
@@ -300,6 +302,9 @@ int ml_engine_new(const struct ml_engine_options *options, struct ml_engine **re
 	engine->log = options->log;
 	engine->seed = options->seed;
 	engine->no_sync = options->no_sync;
+	engine->files = options->files     ? options->files
+			: options->no_sync ? &ml_files_unsynced
+					   : &ml_files_system;
 	pthread_mutex_init(&engine->lanes_lock, NULL);
 	const int r = make_parts(engine, options, err);
 	if (r) {
@@ -415,6 +420,11 @@ struct ml_clock *ml_engine_clock(struct ml_engine *engine)
 struct ml_log *ml_engine_log(struct ml_engine *engine)
 {
 	return engine->log;
+}
+
+const struct ml_files *ml_engine_files(struct ml_engine *engine)
+{
+	return engine->files;
 }
 
 const char *ml_engine_data(struct ml_engine *engine)

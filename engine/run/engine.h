@@ -30,6 +30,7 @@ struct ml_engine {
 	struct ml_clock *clock;
 	struct ml_log *log;
 	char *data;
+	const struct ml_files *files;
 	uint64_t epoch;
 	uint64_t seed;             /* of random numbers in simulated time */
 	atomic_ullong random_next; /* how many of them were drawn */

@@ -3,11 +3,14 @@
  */
 #include "meter/batch.h"
 
+#include "meter/delivery.h"
+
 static void destroy(void *payload)
 {
 	const struct meter_batch *batch = payload;
 	if (batch->class->release)
 		batch->class->release(batch->handle);
+	meter_delivery_release(batch->delivery);
 }
 
 static void write_time(struct ml_json_writer *w, const char *key, ml_time time)

@@ -20,6 +20,7 @@
 #include "meter/reading.h"
 
 struct meter_batch;
+struct meter_delivery; /* meter/delivery.h */
 
 enum meter_batch_order {
 	METER_BATCH_BY_TIME,  /* oldest first; of one time in the order they were stored */
@@ -54,10 +55,11 @@ struct meter_batch {
 	char destination[METER_DESTINATION_MAX]; /* whose "sent" it is about */
 	uint64_t first, last;                    /* sequence numbers, both included */
 	uint64_t count;                          /* of readings; 0: there was nothing new */
-	ml_time from, to;          /* wall time of the oldest and the newest reading */
-	struct ml_trigger trigger; /* what asked for it; `due` stands in file names */
-	bool test;                 /* nothing of it will count as sent */
-	bool more;                 /* another batch follows at once */
+	ml_time from, to;                /* wall time of the oldest and the newest reading */
+	struct ml_trigger trigger;       /* what asked for it; `due` stands in file names */
+	bool test;                       /* nothing of it will count as sent */
+	bool more;                       /* another batch follows at once */
+	struct meter_delivery *delivery; /* a reference; NULL: not a store's, nothing is kept */
 };
 
 /* Declared by the family "meter". The payload is a struct meter_batch. */

@@ -8,11 +8,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "meter/delivery.h"
+
 static void destroy(void *payload)
 {
 	const struct meter_document *document = payload;
-	if (document->path[0])
+	if (document->path[0] && !document->kept)
 		(void)unlink(document->path);
+	meter_delivery_release(document->delivery);
 }
 
 static void write_text(struct ml_json_writer *w, const char *key, const char *text)
@@ -61,6 +64,8 @@ void meter_document_set_key(struct meter_document *document)
 	(void)mbedtls_sha256_update_ret(
 		&sha, (const unsigned char *)document->name, strlen(document->name) + 1);
 	(void)mbedtls_sha256_update_ret(&sha, document->hash, sizeof document->hash);
+	const char *delivery = meter_delivery_key(document->delivery);
+	(void)mbedtls_sha256_update_ret(&sha, (const unsigned char *)delivery, strlen(delivery));
 	(void)mbedtls_sha256_finish_ret(&sha, digest);
 	mbedtls_sha256_free(&sha);
 	for (size_t i = 0; i < (sizeof document->key - 1) / 2; i++)

@@ -18,6 +18,7 @@
 
 struct ml_engine;
 struct ml_family;
+struct ml_files;
 struct ml_lane;
 
 struct ml_engine_options {
@@ -34,6 +35,8 @@ struct ml_engine_options {
 	/* Commits do not wait for the disk: for a simulation, whose data directory need not outlive
 	 * a power cut. */
 	bool no_sync;
+	/* NULL: the system's, without its syncs where `no_sync`. Must outlive the engine. */
+	const struct ml_files *files;
 };
 
 /* Makes an engine and starts the services. On failure *ret_engine is NULL. */
