@@ -22,6 +22,11 @@ int store_interner_open(struct store_interner *interner, sqlite3 *db, struct ml_
 		{&interner->add_device, "INSERT INTO device (point, identity) VALUES (?, ?)"},
 		{&interner->find_shape, "SELECT key, body FROM shape WHERE hash = ?"},
 		{&interner->add_shape, "INSERT INTO shape (hash, body) VALUES (?, ?)"},
+		{&interner->add_shown, "INSERT INTO device_shape (device, shape, first_time, "
+				       "last_time) VALUES (?1, ?2, "
+				       "?3, ?3) ON CONFLICT DO UPDATE SET first_time = "
+				       "min(first_time, ?3), last_time = "
+				       "max(last_time, ?3)"},
 	};
 	for (size_t i = 0; i < sizeof statements / sizeof *statements; i++) {
 		if (sqlite3_prepare_v3(db, statements[i].sql, -1, SQLITE_PREPARE_PERSISTENT,
@@ -41,6 +46,7 @@ void store_interner_close(struct store_interner *interner)
 	sqlite3_finalize(interner->add_device);
 	sqlite3_finalize(interner->find_shape);
 	sqlite3_finalize(interner->add_shape);
+	sqlite3_finalize(interner->add_shown);
 	*interner = (struct store_interner){0};
 }
 
@@ -227,14 +233,42 @@ static struct store_shape *find_cached(
 	return shape;
 }
 
-int store_intern_shape(struct store_interner *interner, struct store_device *device,
-	const struct meter_reading *reading, const struct store_shape **ret_shape,
-	struct ml_error *err)
+/* ---- Which shapes a device shows ---- */
+
+static struct store_shown *find_shown(struct store_device *device, int64_t shape)
 {
-	if (device->shape && store_shape_fits(device->shape, reading)) {
-		*ret_shape = device->shape;
+	for (unsigned i = 0; i < STORE_SHOWN_MAX; i++)
+		if (device->shown[i].shape == shape)
+			return &device->shown[i];
+	return NULL;
+}
+
+static int note_shown(struct store_interner *interner, struct store_device *device, int64_t shape,
+	ml_time time, struct ml_error *err)
+{
+	struct store_shown *shown = find_shown(device, shape);
+	sqlite3_stmt *statement = interner->add_shown;
+	int result = 0;
+	if (shown && time >= shown->from - ML_DAY && time <= shown->to + ML_DAY)
 		return 0;
+	if (sqlite3_bind_int64(statement, 1, device->key) != SQLITE_OK ||
+		sqlite3_bind_int64(statement, 2, shape) != SQLITE_OK ||
+		sqlite3_bind_int64(statement, 3, time) != SQLITE_OK ||
+		sqlite3_step(statement) != SQLITE_DONE)
+		result = ml_database_error(err, interner->db, doing);
+	sqlite3_reset(statement);
+	if (!shown) {
+		shown = &device->shown[device->next_shown++ % STORE_SHOWN_MAX];
+		*shown = (struct store_shown){.shape = shape, .from = time, .to = time};
 	}
+	shown->from = time < shown->from ? time : shown->from;
+	shown->to = time > shown->to ? time : shown->to;
+	return result;
+}
+
+static int find_or_add_shape(struct store_interner *interner, const struct meter_reading *reading,
+	struct store_shape **ret_shape, struct ml_error *err)
+{
 	const uint64_t hash = store_shape_hash(reading);
 	struct store_shape *shape = find_cached(interner, hash, reading);
 	if (!shape) {
@@ -253,7 +287,19 @@ int store_intern_shape(struct store_interner *interner, struct store_device *dev
 		*bucket = shape;
 		interner->shape_count++;
 	}
-	device->shape = shape;
 	*ret_shape = shape;
 	return 0;
+}
+
+int store_intern_shape(struct store_interner *interner, struct store_device *device,
+	const struct meter_reading *reading, ml_time time, const struct store_shape **ret_shape,
+	struct ml_error *err)
+{
+	if (!device->shape || !store_shape_fits(device->shape, reading)) {
+		const int result = find_or_add_shape(interner, reading, &device->shape, err);
+		if (result < 0)
+			return result;
+	}
+	*ret_shape = device->shape;
+	return note_shown(interner, device, device->shape->key, time, err);
 }

@@ -3,6 +3,7 @@
  *
  * All that must move together is here. A sequence is given at the commit and never again; the
  * journal's key is the sequence of the first reading that came of the frame.
+ * docs/explanation/storage.md tells what the tables are for.
  */
 #include "store/writer.h"
 
@@ -64,5 +65,77 @@ const struct ml_migration store_migrations[] = {
 		" due INTEGER NOT NULL,"
 		" next INTEGER NOT NULL,"
 		" period INTEGER NOT NULL) WITHOUT ROWID"},
+	{"readings", 2,
+		/* "packed": all rows up to it are in chunks. "packing", "packing_device": so are
+		 * those up to the one of devices up to the other. */
+		"INSERT INTO store_state VALUES ('packed', 0), ('packing', 0), ('packing_device', "
+		"0);"
+		/* By which way readings came. */
+		"CREATE TABLE origin ("
+		" key INTEGER PRIMARY KEY,"
+		" node TEXT NOT NULL,"
+		" bus TEXT NOT NULL,"
+		" interface TEXT NOT NULL,"
+		" receiver TEXT NOT NULL,"
+		" UNIQUE (node, bus, interface, receiver));"
+		"ALTER TABLE frame ADD COLUMN origin INTEGER;"
+		/* Rows of the recent days. crc is of the telegram. With boot, time is monotonic. */
+		"CREATE TABLE recent ("
+		" sequence INTEGER PRIMARY KEY,"
+		" device INTEGER NOT NULL,"
+		" time INTEGER NOT NULL,"
+		" trace INTEGER NOT NULL,"
+		" boot INTEGER,"
+		" origin INTEGER,"
+		" crc INTEGER,"
+		" shape INTEGER,"
+		" content BLOB NOT NULL);"
+		"INSERT INTO recent SELECT sequence, device, time - time % 1000 - CASE WHEN time % "
+		"1000 < 0 THEN 1000 ELSE 0 END, trace, NULL, NULL, NULL, shape, content FROM "
+		"reading;"
+		"DROP TABLE reading;"
+		"ALTER TABLE recent RENAME TO reading;"
+		/* Blocks of 1024, so that what is inserted now lies in few pages. */
+		"CREATE INDEX reading_block ON reading(sequence >> 10, device, time);"
+		"CREATE INDEX reading_boot ON reading(boot) WHERE boot IS NOT NULL;"
+		/* Blocks that are full; written: when they were, by the wall clock. */
+		"CREATE TABLE block ("
+		" number INTEGER PRIMARY KEY,"
+		" first_time INTEGER NOT NULL,"
+		" last_time INTEGER NOT NULL,"
+		" min_trace INTEGER NOT NULL,"
+		" max_trace INTEGER NOT NULL,"
+		" written INTEGER NOT NULL,"
+		" journal INTEGER NOT NULL);" /* bytes of its telegrams */
+		"INSERT INTO block SELECT sequence >> 10, min(time), max(time), min(trace), "
+		"max(trace), max(time), 0 FROM reading WHERE sequence >> 10 < (SELECT value >> 10 "
+		"FROM store_state WHERE name = 'sequence') GROUP BY 1;"
+		"UPDATE block SET journal = (SELECT total(length(bytes)) FROM frame WHERE key >= "
+		"number << 10 AND key < (number + 1) << 10);"
+		/* Which series exist; last_time is up to a day behind. */
+		"CREATE TABLE device_shape ("
+		" device INTEGER NOT NULL,"
+		" shape INTEGER NOT NULL,"
+		" first_time INTEGER NOT NULL,"
+		" last_time INTEGER NOT NULL,"
+		" PRIMARY KEY (device, shape)) WITHOUT ROWID;"
+		"INSERT INTO device_shape SELECT device, shape, min(time), max(time) FROM reading "
+		"WHERE shape IS NOT NULL GROUP BY 1, 2;"
+		/* Packed readings of a device and a month (year * 12 + month - 1, UTC). */
+		"CREATE TABLE chunk ("
+		" key INTEGER PRIMARY KEY,"
+		" device INTEGER NOT NULL,"
+		" month INTEGER NOT NULL,"
+		" first_sequence INTEGER NOT NULL,"
+		" last_sequence INTEGER NOT NULL,"
+		" first_time INTEGER NOT NULL,"
+		" last_time INTEGER NOT NULL,"
+		" min_trace INTEGER NOT NULL,"
+		" max_trace INTEGER NOT NULL,"
+		" count INTEGER NOT NULL,"
+		" body BLOB NOT NULL);"
+		"CREATE INDEX chunk_device ON chunk(device, first_time, last_time);"
+		"CREATE INDEX chunk_sequence ON chunk(last_sequence, first_sequence, min_trace, "
+		"max_trace)"},
 	{NULL, 0, NULL},
 };

@@ -24,13 +24,7 @@ struct store_writer *store_writer(struct ml_engine *engine)
 
 static void close_database(struct store_writer *writer)
 {
-	store_interner_close(&writer->interner);
-	sqlite3_finalize(writer->add_reading);
-	sqlite3_finalize(writer->add_frame);
-	sqlite3_finalize(writer->set_sequence);
-	writer->add_reading = NULL;
-	writer->add_frame = NULL;
-	writer->set_sequence = NULL;
+	store_inserter_close(&writer->inserter);
 	sqlite3_close(writer->db);
 	writer->db = NULL;
 }
@@ -68,28 +62,6 @@ static int read_progress(struct store_writer *writer, struct ml_error *err)
 	return 0;
 }
 
-static int prepare_all(struct store_writer *writer, struct ml_error *err)
-{
-	const struct {
-		sqlite3_stmt **statement;
-		const char *sql;
-	} statements[] = {
-		{&writer->add_reading,
-			"INSERT INTO reading (sequence, device, time, trace, frame, shape, "
-			"content) "
-			"VALUES (?, ?, ?, ?, ?, ?, ?)"},
-		{&writer->add_frame,
-			"INSERT INTO frame (key, time, trace, device, bytes) VALUES (?, ?, ?, ?, "
-			"?)"},
-		{&writer->set_sequence, "UPDATE store_state SET value = ? WHERE name = 'sequence'"},
-	};
-	for (size_t i = 0; i < sizeof statements / sizeof *statements; i++)
-		if (sqlite3_prepare_v3(writer->db, statements[i].sql, -1, SQLITE_PREPARE_PERSISTENT,
-			    statements[i].statement, NULL) != SQLITE_OK)
-			return ml_database_error(err, writer->db, doing);
-	return 0;
-}
-
 int store_writer_ready(struct store_writer *writer, struct ml_error *err)
 {
 	if (writer->db)
@@ -97,11 +69,9 @@ int store_writer_ready(struct store_writer *writer, struct ml_error *err)
 	int result = ml_database_open(writer->engine, "readings", true, &writer->db, err);
 	if (result < 0)
 		return result;
-	result = store_interner_open(&writer->interner, writer->db, err);
+	result = read_progress(writer, err);
 	if (result == 0)
-		result = prepare_all(writer, err);
-	if (result == 0)
-		result = read_progress(writer, err);
+		result = store_inserter_open(&writer->inserter, writer->db, writer->sequence, err);
 	if (result < 0)
 		close_database(writer);
 	return result;
@@ -109,100 +79,11 @@ int store_writer_ready(struct store_writer *writer, struct ml_error *err)
 
 /* ---- Writing ---- */
 
-/* The telegram, once, also where filters made several readings of it. NULL where there is none. */
-static int write_frame(struct store_writer *writer, const struct meter_reading *reading,
-	uint64_t sequence, int64_t device, struct ml_error *err)
-{
-	sqlite3_stmt *statement = writer->add_frame;
-	if (!reading->telegram_length) {
-		writer->frame = 0;
-		return 0;
-	}
-	if (writer->frame && writer->frame_of == reading->trace)
-		return 0;
-	int code = sqlite3_bind_int64(statement, 1, (int64_t)sequence);
-	if (code == SQLITE_OK)
-		code = sqlite3_bind_int64(statement, 2, reading->time);
-	if (code == SQLITE_OK)
-		code = sqlite3_bind_int64(statement, 3, (int64_t)reading->trace);
-	if (code == SQLITE_OK)
-		code = sqlite3_bind_int64(statement, 4, device);
-	if (code == SQLITE_OK)
-		code = sqlite3_bind_blob(statement, 5, meter_reading_bytes(reading),
-			reading->telegram_length, SQLITE_STATIC);
-	if (code == SQLITE_OK)
-		code = sqlite3_step(statement);
-	if (code != SQLITE_DONE)
-		code = ml_database_error(err, writer->db, doing);
-	else
-		code = 0;
-	sqlite3_reset(statement);
-	writer->frame = sequence;
-	writer->frame_of = reading->trace;
-	return code;
-}
-
-static int bind_row(struct store_writer *writer, const struct meter_reading *reading,
-	uint64_t sequence, int64_t device, const struct store_shape *shape, size_t length)
-{
-	sqlite3_stmt *statement = writer->add_reading;
-	int code = sqlite3_bind_int64(statement, 1, (int64_t)sequence);
-	if (code == SQLITE_OK)
-		code = sqlite3_bind_int64(statement, 2, device);
-	if (code == SQLITE_OK)
-		code = sqlite3_bind_int64(statement, 3, reading->time);
-	if (code == SQLITE_OK)
-		code = sqlite3_bind_int64(statement, 4, (int64_t)reading->trace);
-	if (code == SQLITE_OK)
-		code = writer->frame ? sqlite3_bind_int64(statement, 5, (int64_t)writer->frame)
-				     : sqlite3_bind_null(statement, 5);
-	if (code == SQLITE_OK)
-		code = shape->count ? sqlite3_bind_int64(statement, 6, shape->key)
-				    : sqlite3_bind_null(statement, 6);
-	if (code == SQLITE_OK)
-		code = sqlite3_bind_blob(statement, 7, writer->values, (int)length, SQLITE_STATIC);
-	return code;
-}
-
-static int write_reading(struct store_writer *writer, const struct meter_reading *reading,
-	uint64_t sequence, struct ml_error *err)
-{
-	static const struct store_shape nothing = {.count = 0};
-	struct store_device *device = NULL;
-	const struct store_shape *shape = &nothing;
-	int result = store_intern_device(&writer->interner, reading, &device, err);
-	if (result == 0 && reading->record_count)
-		result = store_intern_shape(&writer->interner, device, reading, &shape, err);
-	if (result == 0)
-		result = write_frame(writer, reading, sequence, device->key, err);
-	if (result < 0)
-		return result;
-	const size_t length = store_values_write(shape, reading, writer->values);
-	if (!length)
-		return ml_error_set(err, -E2BIG, "a reading's values take more than %d bytes",
-			STORE_VALUES_MAX);
-	if (bind_row(writer, reading, sequence, device->key, shape, length) != SQLITE_OK ||
-		sqlite3_step(writer->add_reading) != SQLITE_DONE)
-		result = ml_database_error(err, writer->db, doing);
-	sqlite3_reset(writer->add_reading);
-	return result;
-}
-
 static int execute(struct store_writer *writer, const char *sql, struct ml_error *err)
 {
 	if (sqlite3_exec(writer->db, sql, NULL, NULL, NULL) != SQLITE_OK)
 		return ml_database_error(err, writer->db, doing);
 	return 0;
-}
-
-static int write_sequence(struct store_writer *writer, uint64_t sequence, struct ml_error *err)
-{
-	int result = 0;
-	if (sqlite3_bind_int64(writer->set_sequence, 1, (int64_t)sequence) != SQLITE_OK ||
-		sqlite3_step(writer->set_sequence) != SQLITE_DONE)
-		result = ml_database_error(err, writer->db, doing);
-	sqlite3_reset(writer->set_sequence);
-	return result;
 }
 
 /* A reading that cannot be written whatever the disk is like must not hold up the others. */
@@ -220,8 +101,7 @@ static void refuse(struct store_writer *writer, struct store_door *door, struct 
 	ml_fail(door->node, message, "%s", err->text);
 }
 
-static int write_door(struct store_writer *writer, struct store_door *door, uint64_t *sequence,
-	struct ml_error *err)
+static int write_door(struct store_writer *writer, struct store_door *door, struct ml_error *err)
 {
 	struct ml_message *before = NULL;
 	struct ml_message *message = door->first;
@@ -229,9 +109,8 @@ static int write_door(struct store_writer *writer, struct store_door *door, uint
 		struct ml_message *next = message->next;
 		struct ml_error wrong = ML_ERROR_NONE;
 		const int result =
-			write_reading(writer, meter_reading(message), *sequence + 1, &wrong);
+			store_inserter_add(&writer->inserter, meter_reading(message), &wrong);
 		if (result == 0) {
-			(*sequence)++;
 			before = message;
 		} else if (result == -E2BIG) {
 			refuse(writer, door, before, message, &wrong);
@@ -247,12 +126,14 @@ static int write_door(struct store_writer *writer, struct store_door *door, uint
 
 static int undo_uncertain(struct store_writer *writer, struct ml_error *err)
 {
-	char sql[160];
+	char sql[224];
 	if (!writer->undo)
 		return 0;
 	(void)snprintf(sql, sizeof sql,
-		"DELETE FROM reading WHERE sequence > %llu; DELETE FROM frame WHERE key > %llu",
-		(unsigned long long)writer->sequence, (unsigned long long)writer->sequence);
+		"DELETE FROM reading WHERE sequence > %llu; DELETE FROM frame WHERE key > %llu; "
+		"DELETE FROM block WHERE number >= %llu",
+		(unsigned long long)writer->sequence, (unsigned long long)writer->sequence,
+		(unsigned long long)writer->sequence >> STORE_BLOCK_BITS);
 	return execute(writer, sql, err);
 }
 
@@ -261,26 +142,26 @@ static int write_all(struct store_writer *writer, struct ml_error *err)
 	int result = store_writer_ready(writer, err);
 	if (result < 0)
 		return result;
-	uint64_t sequence = writer->sequence;
-	writer->frame = 0;
 	result = execute(writer, "BEGIN IMMEDIATE", err);
 	if (result < 0)
 		return result;
+	store_inserter_begin(&writer->inserter, writer->sequence,
+		ml_clock_wall(ml_engine_clock(writer->engine)));
 	result = undo_uncertain(writer, err);
 	for (struct store_door *door = writer->doors; result == 0 && door; door = door->next)
-		result = write_door(writer, door, &sequence, err);
+		result = write_door(writer, door, err);
 	if (result == 0)
-		result = write_sequence(writer, sequence, err);
+		result = store_inserter_end(&writer->inserter, err);
 	if (result == 0)
 		result = execute(writer, "COMMIT", err);
 	if (result == 0) {
-		writer->sequence = sequence;
+		writer->sequence = writer->inserter.sequence;
 		writer->undo = false;
 		return 0;
 	}
 	if (!sqlite3_get_autocommit(writer->db))
 		(void)sqlite3_exec(writer->db, "ROLLBACK", NULL, NULL, NULL);
-	store_interner_forget(&writer->interner);
+	store_inserter_undo(&writer->inserter);
 	/* After these a new connection may do better; a full disk is no fault of this one. */
 	if (result != -ENOSPC && result != -EBUSY && result != -ENOMEM)
 		close_database(writer);
@@ -419,6 +300,7 @@ static int service_start(struct ml_engine *engine, void **ret_service, struct ml
 		return ml_error_set(err, -ENOMEM, "out of memory");
 	writer->engine = engine;
 	writer->last_commit_wall = ML_NEVER;
+	writer->inserter.journal = true;
 	/* A database that cannot be opened is the nodes' trouble, not the gateway's end: the page
 	 * must come up to say so. */
 	(void)store_writer_ready(writer, NULL);

@@ -14,7 +14,7 @@
 #include <meterloom/family.h>
 #include <meterloom/node.h>
 
-#include "store/intern.h"
+#include "store/insert.h"
 
 enum {
 	STORE_GATHER_MAX = 4096, /* readings; as many are written at once */
@@ -44,8 +44,7 @@ struct store_writer {
 	struct ml_engine *engine;
 	struct ml_lane *lane; /* set when the first door opens */
 	sqlite3 *db;          /* NULL: it could not be opened yet */
-	sqlite3_stmt *add_reading, *add_frame, *set_sequence;
-	struct store_interner interner;
+	struct store_inserter inserter;
 	struct store_door *doors;
 	size_t waiting; /* readings of all doors */
 	struct ml_timer timer;
@@ -54,11 +53,9 @@ struct store_writer {
 	struct ml_error trouble;
 	bool undo; /* the file holds more than `sequence`: a commit that cannot be relied on */
 	uint64_t epoch, sequence; /* of the last reading on the disk */
-	uint64_t frame, frame_of; /* the last frame's key and the trace it came with */
 	ml_time last_commit;      /* monotonic */
 	ml_time last_commit_wall; /* ML_NEVER: none yet */
 	uint64_t commits, failures;
-	uint8_t values[STORE_VALUES_MAX];
 };
 
 /* The writer of an engine. NULL: it has none. */

@@ -44,7 +44,7 @@ static void stored_then_delivered_and_passed_on(void **state)
 	/* The telegram is in the journal, and the reading names it. */
 	assert_int_equal(kit_sql(kit, "readings",
 				 "SELECT length(bytes) FROM reading JOIN frame ON frame.key = "
-				 "reading.frame WHERE reading.trace = 12"),
+				 "reading.sequence WHERE reading.trace = 12 AND frame.trace = 12"),
 		25);
 	assert_int_equal(kit_sql(kit, "readings", "SELECT count(*) FROM shape"), 1);
 	assert_int_equal(kit_sql(kit, "readings", "SELECT count(*) FROM device"), 2);
@@ -57,8 +57,9 @@ static void failed_readouts_are_kept(void **state)
 	assert_int_equal(kit->delivered, 1);
 	assert_int_equal(kit_sql(kit, "readings",
 				 "SELECT count(*) FROM reading JOIN device ON device.key = device "
-				 "WHERE point = 7 AND shape IS NULL AND frame IS NULL"),
+				 "WHERE point = 7 AND shape IS NULL AND crc IS NULL"),
 		1);
+	assert_int_equal(kit_sql(kit, "readings", "SELECT count(*) FROM frame"), 0);
 }
 
 static void sequences_go_on_after_a_restart(void **state)
