@@ -292,7 +292,8 @@ static const struct ml_param sink_params[] = {
 	{FIELD(ML_PARAM_STRING, url), .title = "URL",
 		.help = "Where reports are sent by POST: http://HOST/PATH or https://HOST/PATH. "
 			"The file's "
-			"name goes in the header filename, its key in Idempotency-Key.",
+			"name goes in the header filename, its key in Idempotency-Key. sim:NAME is "
+			"a head-end inside this program, and in simulated time all are.",
 		.max = 2000, .flags = ML_PARAM_REQUIRED, .check = check_url},
 	{FIELD(ML_PARAM_CHOICE, auth), .title = "Authentication",
 		.help = "How the gateway shows who it is.", .preset = "\"none\"",

@@ -19,6 +19,8 @@
 
 #include <meterloom/setting.h>
 
+#include "report/http_inside.h"
+
 enum phase { CONNECTING, SENDING, ANSWERING };
 
 struct http_client {
@@ -26,7 +28,8 @@ struct http_client {
 	void (*done)(void *user, const struct http_answer *answer);
 	void *user;
 	uv_loop_t *loop;
-	CURLM *multi;
+	CURLM *multi; /* NULL: simulated time, there is no network */
+	struct http_inside *inside;
 	struct ml_timer curl_timer; /* when libcurl wants to be called */
 	struct ml_timer phase_timer;
 	struct ml_timer done_timer; /* `done` is called from here, never from within a call */
@@ -233,16 +236,31 @@ static void finish(struct http_client *client, enum http_result result)
 	ml_timer_start(&client->done_timer, ml_node_now(client->node));
 }
 
-static void judge_failure(struct http_client *client, CURLcode code)
+const char *http_waits(int phase)
 {
 	static const char *const waits[] = {
 		[CONNECTING] = "could not connect in time",
 		[SENDING] = "the report could not be sent in time",
 		[ANSWERING] = "no answer came in time",
 	};
+	return waits[phase];
+}
+
+enum http_result http_judge(long status)
+{
+	if (status >= 200 && status < 300)
+		return HTTP_DELIVERED;
+	if (status == 408 || status == 429 || status >= 500 || status < 200)
+		return HTTP_FAILED;
+	return HTTP_REFUSED;
+}
+
+static void judge_failure(struct http_client *client, CURLcode code)
+{
 	struct http_answer *answer = &client->answer;
 	if (client->timed_out || code == CURLE_OPERATION_TIMEDOUT)
-		(void)snprintf(answer->reason, sizeof answer->reason, "%s", waits[client->phase]);
+		(void)snprintf(
+			answer->reason, sizeof answer->reason, "%s", http_waits(client->phase));
 	else
 		(void)snprintf(answer->reason, sizeof answer->reason, "%s",
 			client->error[0] ? client->error : curl_easy_strerror(code));
@@ -261,12 +279,7 @@ static void judge_status(struct http_client *client, long status)
 	curl_off_t after = 0;
 	if (curl_easy_getinfo(client->easy, CURLINFO_RETRY_AFTER, &after) == CURLE_OK && after > 0)
 		answer->retry_after = (after < 86400 ? after : 86400) * ML_SEC;
-	if (status >= 200 && status < 300)
-		finish(client, HTTP_DELIVERED);
-	else if (status == 408 || status == 429 || status >= 500 || status < 200)
-		finish(client, HTTP_FAILED);
-	else
-		finish(client, HTTP_REFUSED);
+	finish(client, http_judge(status));
 }
 
 /* Whether both URLs lead to the same host and port by the same scheme. */
@@ -471,6 +484,8 @@ static int set_up(struct http_client *client, const struct http_request *request
 int http_client_send(
 	struct http_client *client, const struct http_request *request, struct ml_error *err)
 {
+	if (!client->multi || http_inside_is(request->url))
+		return http_inside_send(client->inside, request, err);
 	if (client->easy)
 		return ml_error_set(err, -EBUSY, "a report is being sent");
 	client->file = fopen(request->path, "rbe");
@@ -514,6 +529,9 @@ int http_client_send(
 
 void http_client_cancel(struct http_client *client)
 {
+	http_inside_cancel(client->inside);
+	if (!client->multi)
+		return;
 	ml_timer_stop(&client->done_timer);
 	clear(client);
 }
@@ -523,9 +541,6 @@ int http_client_new(struct ml_node *node,
 	struct http_client **ret_client, struct ml_error *err)
 {
 	*ret_client = NULL;
-	if (!ml_node_loop(node))
-		return ml_error_set(err, -ENOTSUP,
-			"simulated time has no network: use a sink that writes files");
 	struct http_client *client = calloc(1, sizeof *client);
 	if (!client)
 		return ml_error_set(err, -ENOMEM, "out of memory");
@@ -533,11 +548,16 @@ int http_client_new(struct ml_node *node,
 	client->done = done;
 	client->user = user;
 	client->loop = ml_node_loop(node);
-	client->multi = curl_multi_init();
-	if (!client->multi) {
+	client->inside = http_inside_new(node, done, user);
+	client->multi = client->loop ? curl_multi_init() : NULL;
+	if (!client->inside || (client->loop && !client->multi)) {
+		http_inside_free(client->inside);
 		free(client);
 		return ml_error_set(err, -ENOMEM, "out of memory");
 	}
+	*ret_client = client;
+	if (!client->multi)
+		return 0;
 	ml_timer_init(&client->curl_timer, ml_node_lane(node), curl_timer_fire, client);
 	ml_timer_init(&client->phase_timer, ml_node_lane(node), phase_fire, client);
 	ml_timer_init(&client->done_timer, ml_node_lane(node), done_fire, client);
@@ -546,7 +566,6 @@ int http_client_new(struct ml_node *node,
 	curl_multi_setopt(client->multi, CURLMOPT_TIMERFUNCTION, on_timer);
 	curl_multi_setopt(client->multi, CURLMOPT_TIMERDATA, client);
 	curl_multi_setopt(client->multi, CURLMOPT_MAXCONNECTS, 1L);
-	*ret_client = client;
 	return 0;
 }
 
@@ -555,7 +574,10 @@ void http_client_free(struct http_client *client)
 	if (!client)
 		return;
 	http_client_cancel(client);
-	(void)curl_multi_cleanup(client->multi);
-	ml_timer_stop(&client->curl_timer);
+	http_inside_free(client->inside);
+	if (client->multi) {
+		(void)curl_multi_cleanup(client->multi);
+		ml_timer_stop(&client->curl_timer);
+	}
 	free(client);
 }

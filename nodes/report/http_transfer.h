@@ -1,5 +1,5 @@
-/* One HTTP upload at a time, by libcurl on a lane's loop.
- * SPDX-License-Identifier: Apache-2.0
+/* One HTTP upload at a time, by libcurl on a lane's loop; in simulated time, and to the URLs
+ * "sim:NAME", to a receiver within the process. SPDX-License-Identifier: Apache-2.0
  *
  * Thread: all functions and the callback on the lane. No callback comes from within a call.
  */
@@ -53,7 +53,6 @@ struct http_answer {
 
 struct http_client;
 
-/* -ENOTSUP in a simulated engine: it has no loop. */
 int http_client_new(struct ml_node *node,
 	void (*done)(void *user, const struct http_answer *answer), void *user,
 	struct http_client **ret_client, struct ml_error *err);
@@ -72,7 +71,13 @@ void http_client_cancel(struct http_client *client);
  */
 void http_url_public(const char *url, char *out, size_t size);
 
-/* -EINVAL: not an http or https URL, or one with a password in it. */
+/* -EINVAL: not an http or https URL, or one with a password in it; nor "sim:NAME". */
 int http_url_check(const char *url, struct ml_error *err);
+
+/* ---- What both kinds of transfer share ---- */
+
+enum http_result http_judge(long status);
+/* What took too long, by phase: connecting, sending, the answer. */
+const char *http_waits(int phase);
 
 #endif

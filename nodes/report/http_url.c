@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "report/http_transfer.h"
+#include "report/http_inside.h"
 
 /* Takes a part out of a URL; NULL where it has none. The caller frees it with curl_free(). */
 static char *part_of(CURLU *url, CURLUPart part)
@@ -17,7 +17,9 @@ static char *part_of(CURLU *url, CURLUPart part)
 
 void http_url_public(const char *url, char *out, size_t size)
 {
-	(void)snprintf(out, size, "the URL");
+	(void)snprintf(out, size, "%s", http_inside_is(url) ? url : "the URL");
+	if (http_inside_is(url))
+		return;
 	CURLU *parsed = curl_url();
 	if (!parsed)
 		return;
@@ -35,6 +37,8 @@ void http_url_public(const char *url, char *out, size_t size)
 
 int http_url_check(const char *url, struct ml_error *err)
 {
+	if (http_inside_is(url) && url[4] && !strchr(url, '@'))
+		return 0;
 	int r = 0;
 	char *scheme = NULL, *host = NULL, *user = NULL, *password = NULL;
 	CURLU *parsed = curl_url();

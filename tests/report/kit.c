@@ -87,15 +87,13 @@ static const struct ml_family kit_family = {
 
 /* ---- The engine ---- */
 
-struct kit *kit_new(void)
+static struct kit *make(struct ml_clock *clock, const struct ml_family *const *families)
 {
-	static const struct ml_family *const families[] = {
-		&meter_family, &report_family, &kit_family, NULL};
 	struct kit *kit = calloc(1, sizeof *kit);
 	assert_non_null(kit);
 	(void)snprintf(kit->folder, sizeof kit->folder, "/tmp/meterloom-test-XXXXXX");
 	assert_non_null(mkdtemp(kit->folder));
-	kit->clock = ml_clock_new_real();
+	kit->clock = clock;
 	kit->log = ml_log_new(kit->clock, 0);
 	ml_log_set_minimum(kit->log, ML_LOG_DEBUG);
 	char data[128];
@@ -113,6 +111,21 @@ struct kit *kit_new(void)
 	struct kit **slot = ml_service(kit->engine, "desk");
 	*slot = kit;
 	return kit;
+}
+
+struct kit *kit_new(void)
+{
+	static const struct ml_family *const families[] = {
+		&meter_family, &report_family, &kit_family, NULL};
+	return make(ml_clock_new_real(), families);
+}
+
+struct kit *kit_new_simulated(const struct ml_family *family)
+{
+	static const struct ml_family *families[] = {
+		&meter_family, &report_family, &kit_family, NULL, NULL};
+	families[3] = family;
+	return make(ml_clock_new_simulated(INT64_C(1769868000000000)), families);
 }
 
 void kit_free(struct kit *kit)

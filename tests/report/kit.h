@@ -27,6 +27,8 @@ struct kit {
 };
 
 struct kit *kit_new(void);
+/* On the simulated clock, with one more family. */
+struct kit *kit_new_simulated(const struct ml_family *family);
 void kit_free(struct kit *kit);
 
 /* Adds a document with this name and content to those that are emitted. */
