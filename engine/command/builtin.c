@@ -15,6 +15,7 @@ const struct ml_command *const ml_builtin_commands[] = {
 	ml_setting_commands,
 	ml_event_commands,
 	ml_log_commands,
+	ml_clock_commands,
 	ml_node_commands,
 	ml_graph_commands,
 	ml_engine_commands_table,
@@ -28,6 +29,13 @@ static int check_zone(const json_t *value, struct ml_error *err)
 	ml_zone_free(zone);
 	return r;
 }
+
+static const struct ml_choice clock_trusts[] = {
+	{"plausible", 0,
+		"A time later than any that was seen before, or one that a time server has set."},
+	{"synchronised", 1, "Only a time that a time server has set, as the kernel tells."},
+	{0},
+};
 
 const struct ml_setting ml_builtin_settings[] = {
 	{
@@ -72,6 +80,17 @@ const struct ml_setting ml_builtin_settings[] = {
 			.preset = "\"UTC\"",
 			.max = ML_ZONE_NAME_MAX - 1,
 			.check = check_zone},
+		.scope = ML_SETTING_SHARED,
+	},
+	{
+		.param = {.name = "gateway.clock_trust",
+			.kind = ML_PARAM_CHOICE,
+			.title = "When the clock is right",
+			.help = "What makes the gateway believe the clock after a start. Until "
+				"then "
+				"no report holds what was read, since its time is not known.",
+			.preset = "\"plausible\"",
+			.choices = clock_trusts},
 		.scope = ML_SETTING_SHARED,
 	},
 	{{0}, 0},

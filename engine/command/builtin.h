@@ -11,6 +11,7 @@ extern const struct ml_command ml_job_commands[];          /* job.*, command.lis
 extern const struct ml_command ml_setting_commands[];      /* setting.*, secret.* */
 extern const struct ml_command ml_event_commands[];        /* event.* */
 extern const struct ml_command ml_log_commands[];          /* log.* */
+extern const struct ml_command ml_clock_commands[];        /* clock.* */
 extern const struct ml_command ml_graph_commands[];        /* graph.*, revision.* */
 extern const struct ml_command ml_node_commands[];         /* node.* */
 extern const struct ml_command ml_engine_commands_table[]; /* engine.status, metrics.get */

@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/timex.h>
 #include <time.h>
 
 #include "civil.h"
@@ -16,6 +17,7 @@ struct ml_clock {
 	ml_time start;     /* real: the system's monotonic time when the clock was made */
 	ml_time monotonic; /* simulated */
 	ml_time wall;      /* simulated: the wall time at monotonic time 0 */
+	bool synchronised; /* simulated */
 };
 
 static ml_time ask_system(clockid_t id)
@@ -79,6 +81,20 @@ void ml_clock_set_wall(struct ml_clock *clock, ml_time wall)
 {
 	assert(clock->simulated);
 	clock->wall = wall - clock->monotonic;
+}
+
+bool ml_clock_is_synchronised(const struct ml_clock *clock)
+{
+	struct timex ask = {.modes = 0}; /* changes nothing */
+	if (clock->simulated)
+		return clock->synchronised;
+	return adjtimex(&ask) >= 0 && !(ask.status & STA_UNSYNC);
+}
+
+void ml_clock_set_synchronised(struct ml_clock *clock, bool synchronised)
+{
+	assert(clock->simulated);
+	clock->synchronised = synchronised;
 }
 
 /* ---- Text ---- */

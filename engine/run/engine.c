@@ -23,6 +23,7 @@
 #include "run/runtime.h"
 #include "run/settings.h"
 #include "run/tap.h"
+#include "run/wall.h"
 
 enum {
 	TRACE_BITS = 33, /* of the counter below the epoch: 53 bits together, exact in a double */
@@ -275,6 +276,8 @@ static int make_parts(
 	r = ml_databases_start(engine, err);
 	if (!r)
 		r = count_start(engine, &engine->epoch, err);
+	if (!r)
+		r = ml_wall_new(engine, err);
 	if (r)
 		return r;
 	const uint64_t epoch = engine->epoch & (((uint64_t)1 << EPOCH_BITS) - 1);
@@ -350,6 +353,7 @@ void ml_engine_free(struct ml_engine *engine)
 	ml_feeds_free(engine->feeds);
 	for (size_t i = atomic_load(&engine->lane_count); i-- > 0;)
 		ml_lane_free(engine->lanes[i]);
+	ml_wall_free(engine);
 	ml_events_free(engine->events);
 	ml_settings_free(engine->settings);
 	ml_revisions_free(engine->revisions);

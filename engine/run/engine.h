@@ -21,6 +21,7 @@ struct ml_events;    /* command/events.h */
 struct ml_revisions; /* graph/revisions.h */
 struct ml_resource;
 struct ml_runtime; /* run/runtime.h */
+struct ml_wall;    /* run/wall.h */
 
 enum { ML_LANES_MAX = 32 };
 
@@ -35,6 +36,7 @@ struct ml_engine {
 	uint64_t seed;             /* of random numbers in simulated time */
 	atomic_ullong random_next; /* how many of them were drawn */
 	bool no_sync;
+	struct ml_wall *wall;
 
 	struct ml_settings *settings;
 	struct ml_events *events;

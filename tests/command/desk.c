@@ -17,7 +17,7 @@
 
 static void engine_start(struct desk *desk)
 {
-	desk->clock = ml_clock_new_simulated(1769868900 * ML_SEC); /* 2026-01-31T14:15:00Z */
+	desk->clock = ml_clock_new_simulated(desk->wall);
 	assert_non_null(desk->clock);
 	desk->log = ml_log_new(desk->clock, 0);
 	const struct ml_engine_options options = {
@@ -48,6 +48,7 @@ struct desk *desk_new(const struct ml_family *const *families)
 	(void)snprintf(desk->data, sizeof desk->data, "%s/data", desk->folder);
 	(void)snprintf(desk->key, sizeof desk->key, "%s/state/device.key", desk->folder);
 	desk->families = families;
+	desk->wall = 1769868900 * ML_SEC; /* 2026-01-31T14:15:00Z */
 	engine_start(desk);
 	return desk;
 }

@@ -42,6 +42,11 @@ void ml_clock_advance(struct ml_clock *clock, ml_time monotonic);
 /* Simulated only: sets the wall time, as an operator or a time server does (a clock jump). */
 void ml_clock_set_wall(struct ml_clock *clock, ml_time wall);
 
+/* Whether a time server has set the wall clock and keeps it right, as the kernel tells. A simulated
+ * clock: what ml_clock_set_synchronised() said last, at first no. */
+bool ml_clock_is_synchronised(const struct ml_clock *clock);
+void ml_clock_set_synchronised(struct ml_clock *clock, bool synchronised); /* simulated only */
+
 enum { ML_TIME_TEXT_MAX = 32 };
 
 /* "2026-01-31T14:15:00.000Z". Returns the length; out has ML_TIME_TEXT_MAX bytes. Times outside the
