@@ -98,6 +98,12 @@ int ml_stream_set_line(struct ml_stream *stream, const struct ml_line *line)
 	return stream->ops->set_line ? stream->ops->set_line(stream, line) : -ENOTSUP;
 }
 
+int ml_stream_signals(struct ml_stream *stream, unsigned *set)
+{
+	*set = 0;
+	return stream->ops->signals ? stream->ops->signals(stream, set) : -ENOTSUP;
+}
+
 void ml_stream_discard(struct ml_stream *stream)
 {
 	if (stream->ops->discard)

@@ -218,7 +218,10 @@ static void pull(struct stream_fd *s)
 			lost(s, n < 0 ? -errno : 0);
 			return;
 		}
-		s->head.events->received(s->head.user, bytes, (size_t)n);
+		if (s->receive)
+			s->receive(s, bytes, (size_t)n);
+		else
+			s->head.events->received(s->head.user, bytes, (size_t)n);
 		if ((size_t)n < sizeof bytes)
 			return;
 	}

@@ -50,6 +50,8 @@ struct stream_fd {
 	void (*flush)(struct stream_fd *s);
 	/* Just before the descriptor is closed; may be NULL. */
 	void (*leave)(struct stream_fd *s);
+	/* What was read, instead of telling it as it is; may be NULL. */
+	void (*receive)(struct stream_fd *s, uint8_t *bytes, size_t length);
 	/* Called instead of reading and writing while it is set (a connection that is being made).
 	 */
 	void (*ready)(struct stream_fd *s, int status);

@@ -16,6 +16,7 @@
 
 #include <meterloom/engine.h>
 
+#include "run/parmrk.h"
 #include "run/stream_fd.h"
 #include "run/stream_schemes.h"
 
@@ -24,6 +25,7 @@ struct serial {
 	struct ml_line line;
 	struct ml_line next; /* to be set once all has left */
 	bool change;
+	struct parmrk marks;
 };
 
 enum {
@@ -91,10 +93,10 @@ static int apply_line(int fd, const struct ml_line *line, const char *name, stru
 	if (!find_speed(line->baud, &speed) || tcgetattr(fd, &t) < 0)
 		return ml_error_set(err, -EIO, "%s: its settings cannot be read", name);
 	cfmakeraw(&t);
-	t.c_iflag &= (tcflag_t) ~(IXON | IXOFF | IXANY | IGNPAR | PARMRK);
-	/* A byte with a parity or framing error is read as 0, so that a collision does not look
-	 * like an answer. */
-	t.c_iflag |= IGNBRK | (line->parity == ML_PARITY_NONE ? 0 : INPCK);
+	t.c_iflag &= (tcflag_t) ~(IXON | IXOFF | IXANY | IGNPAR | IGNBRK | BRKINT);
+	/* A byte with a parity or framing error is told as one, so that a collision does not look
+	 * like an answer; so is a break. */
+	t.c_iflag |= PARMRK | (line->parity == ML_PARITY_NONE ? 0 : INPCK);
 	/* HUPCL off: many level converters draw their power from DTR, and a bus that loses power
 	 * when a node restarts resets its meters. */
 	t.c_cflag &= (tcflag_t) ~(HUPCL | CSTOPB | CSIZE | PARENB | PARODD | CRTSCTS);
@@ -160,6 +162,42 @@ static void serial_flush(struct stream_fd *s)
 	(void)tcflush(s->fd, TCIOFLUSH);
 }
 
+static void serial_receive(struct stream_fd *s, uint8_t *bytes, size_t length)
+{
+	struct serial *serial = (struct serial *)s;
+	const struct ml_stream_events *events = s->head.events;
+	while (length > 0 && s->opened && !s->closed) {
+		size_t run = 0;
+		bool damaged = false;
+		const size_t used = parmrk_run(&serial->marks, bytes, length, &run, &damaged);
+		if (run > 0 && damaged && events->damaged) {
+			events->damaged(s->head.user, bytes, run);
+		} else if (run > 0) {
+			if (damaged)
+				memset(bytes, 0, run);
+			events->received(s->head.user, bytes, run);
+		}
+		bytes += used;
+		length -= used;
+	}
+}
+
+static int serial_signals(struct ml_stream *stream, unsigned *set)
+{
+	static const struct {
+		int device;
+		unsigned signal;
+	} signals[] = {{TIOCM_CTS, ML_SIGNAL_CTS}, {TIOCM_DSR, ML_SIGNAL_DSR},
+		{TIOCM_CD, ML_SIGNAL_DCD}, {TIOCM_RI, ML_SIGNAL_RI}};
+	const struct stream_fd *s = (const struct stream_fd *)stream;
+	int lines = 0;
+	if (!s->opened || ioctl(s->fd, TIOCMGET, &lines) < 0)
+		return -ENOTSUP;
+	for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+		*set |= lines & signals[i].device ? signals[i].signal : 0;
+	return 0;
+}
+
 static void serial_leave(struct stream_fd *s)
 {
 	(void)ioctl(s->fd, TIOCNXCL);
@@ -188,6 +226,7 @@ static const struct ml_stream_ops serial_ops = {
 	.set_line = serial_set_line,
 	.discard = stream_fd_discard,
 	.close = stream_fd_close,
+	.signals = serial_signals,
 };
 
 /* The group that may use a device, for the advice. */
@@ -290,6 +329,7 @@ static int serial_open(struct ml_engine *engine, struct ml_lane *lane, const cha
 	s->remaining = serial_remaining;
 	s->idle = serial_idle;
 	s->flush = serial_flush;
+	s->receive = serial_receive;
 	s->leave = serial_leave;
 	s->device = true;
 	serial->line = *line;

@@ -1,7 +1,9 @@
 /* A line with virtual meters on it: bytes of a master in, bytes of the meters out, at the times
- * they would have on a real one. SPDX-License-Identifier: Apache-2.0
+ * they would have on a real one, and as they would garble each other there.
+ * SPDX-License-Identifier: Apache-2.0
  *
  * No clock, no I/O: the times are told to it. Monotonic times rule the line, wall times the meters.
+ * The same options and the same calls give the same bytes.
  */
 #ifndef SIM_LINE_H
 #define SIM_LINE_H
@@ -14,20 +16,26 @@
 #include <meterloom/error.h>
 
 #include "sim/meter.h"
+#include "sim/wire.h"
 
 enum { SIM_METERS_MAX = 10000 };
 
 struct sim_options {
 	unsigned meters;
 	uint64_t seed;
-	unsigned baud;  /* of the line */
-	unsigned delay; /* bit times before each answer; 0: each meter's own */
-	bool fast;      /* no time passes on the line */
+	unsigned baud;     /* of the meters, and of the master until it is told otherwise */
+	unsigned odd_baud; /* of every other meter; 0: as the others */
+	unsigned delay;    /* bit times before each answer; 0: each meter's own */
+	unsigned gap;      /* bit times of rest after each byte of an answer */
+	bool autobaud;     /* the meters follow the master's rate */
+	bool echo;         /* the master hears what it sends */
+	bool fast;         /* no time passes on the line */
 };
 
 #define SIM_OPTIONS_NONE ((struct sim_options){.meters = 20, .seed = 1, .baud = 2400})
 
-/* Reads "20" or "meters=20&seed=7&baud=2400&delay=11&fast=1". -EINVAL, err->at is the offset. */
+/* Reads "20" or "meters=20&seed=7&baud=2400&odd_baud=300&delay=11&gap=2&autobaud=1&echo=1&fast=1".
+ * -EINVAL, err->at is the offset. */
 int sim_options_parse(const char *text, struct sim_options *options, struct ml_error *err);
 
 struct sim_line;
@@ -39,7 +47,22 @@ void sim_line_free(struct sim_line *line); /* accepts NULL */
 size_t sim_line_meter_count(const struct sim_line *line);
 const struct sim_meter *sim_line_meter(const struct sim_line *line, size_t index);
 
-void sim_line_set_baud(struct sim_line *line, unsigned baud);
+/* The same for whoever changes meters while they are on the line: a test, a fault. */
+struct sim_meter *sim_line_edit(struct sim_line *line, size_t index);
+
+/* How the master sends and hears from now on. */
+void sim_line_set_rate(struct sim_line *line, struct sim_rate rate);
+
+/* An open line (nothing goes through), and one with a short circuit (nothing goes through, and the
+ * converter knows it). */
+void sim_line_set_cut(struct sim_line *line, bool cut);
+void sim_line_set_short(struct sim_line *line, bool shorted);
+bool sim_line_is_short(const struct sim_line *line);
+
+/* Somebody sends out of turn: noise, a babbling meter. At most MBUS_FRAME_MAX bytes; false: out of
+ * memory. Not before what was taken already. */
+bool sim_line_disturb(struct sim_line *line, const uint8_t *bytes, size_t length,
+	struct sim_rate rate, ml_time begin);
 
 /* The master began to send these bytes at `now`, or as soon as what it sent before has left. */
 void sim_line_received(struct sim_line *line, const uint8_t *bytes, size_t length, ml_time now);
@@ -53,6 +76,11 @@ ml_time sim_line_when(const struct sim_line *line);
 /* What has come from the meters up to `now` and was not yet taken; 0: nothing. `wall` is the
  * meters' time. To be called at sim_line_when(). */
 size_t sim_line_take(struct sim_line *line, ml_time now, ml_time wall, const uint8_t **bytes);
+
+/* The same, but no further than a change between good bytes and those with a parity or framing
+ * error: to be called until it gives 0. */
+size_t sim_line_take_run(
+	struct sim_line *line, ml_time now, ml_time wall, const uint8_t **bytes, bool *damaged);
 
 /* Forgets what is on its way in both directions. */
 void sim_line_discard(struct sim_line *line);

@@ -33,7 +33,8 @@ void sim_list_csv(const struct sim_line *line, unsigned baud, enum sim_addressin
 		const struct sim_meter *meter = sim_line_meter(line, i);
 		meter_secondary_format(meter->identity, secondary);
 		position_text(meter, i, position);
-		ml_buffer_appendf(out, "%s,%s,%u,%s,", position, secondary, baud,
+		ml_buffer_appendf(out, "%s,%s,%u,%s,", position, secondary,
+			meter->baud ? meter->baud : baud,
 			by_primary(meter, i, addressing) ? "primary" : "secondary");
 		if (meter->primary > 0)
 			ml_buffer_appendf(out, "%u", meter->primary);
@@ -62,7 +63,7 @@ void sim_list_json(const struct sim_line *line, unsigned baud, enum sim_addressi
 		ml_json_key(&w, "secondary_address");
 		ml_json_string(&w, text);
 		ml_json_key(&w, "baud");
-		ml_json_unsigned(&w, baud);
+		ml_json_unsigned(&w, meter->baud ? meter->baud : baud);
 		ml_json_key(&w, "mode");
 		ml_json_string(&w, by_primary(meter, i, addressing) ? "primary" : "secondary");
 		ml_json_key(&w, "primary_address");

@@ -19,6 +19,9 @@ enum {
 	CI_RESET = 0x50,
 	CI_DATA = 0x51,
 	CI_SELECT = 0x52,
+	CI_BAUD = 0xB8, /* 300, and so on up to 38400 */
+	CI_BAUD_LAST = 0xBF,
+	BAUD_MIN = 300,
 
 	DIF_FILLER = 0x2F,
 	DIF_MANUFACTURER = 0x0F,
@@ -33,6 +36,9 @@ enum {
 	DELAY_SPAN = 56,
 	YEAR_2000 = 2000,
 };
+
+/* How long a meter waits at a new rate to be spoken to (EN 13757-2: two to ten minutes). */
+#define BAUD_TRIAL (2 * ML_MINUTE)
 
 /* Counters stand at the telegram's own values at this moment, and go on from there. */
 #define START ((ml_time)1767225600 * ML_SEC) /* 2026-01-01T00:00:00Z */
@@ -266,7 +272,7 @@ size_t sim_meter_telegram(
 
 static size_t reset(struct sim_meter *meter)
 {
-	meter->fcb_known = false;
+	meter->fcb_known = meter->begun = false;
 	meter->telegram = 0;
 	return 0;
 }
@@ -281,31 +287,66 @@ static size_t select_or_not(struct sim_meter *meter, const struct mbus_frame *fr
 	return mbus_build_ack(out);
 }
 
-static size_t take_data(struct sim_meter *meter, const struct mbus_frame *frame, uint8_t *out)
+/* Whether this is what came before, sent once more; the next is waited for then. */
+static bool is_repeated(struct sim_meter *meter, const struct mbus_frame *frame)
 {
-	if (frame->ci == CI_RESET)
-		(void)reset(meter);
+	const bool fcb = (frame->control & MBUS_FCB) != 0;
+	const bool again = meter->fcb_known && (frame->control & MBUS_FCV) && fcb == meter->fcb;
+	meter->fcb_known = true;
+	meter->fcb = fcb;
+	return again;
+}
+
+static void obey(struct sim_meter *meter, const struct mbus_frame *frame, ml_time wall)
+{
+	if (frame->ci == CI_RESET) {
+		meter->begun = false;
+		meter->telegram = 0;
+	}
 	/* 01 7A: a new primary address. */
 	if (frame->ci == CI_DATA && frame->data_length == 3 && frame->data[0] == 0x01 &&
 		frame->data[1] == 0x7A && frame->data[2] <= PRIMARY_MAX)
 		meter->primary = frame->data[2];
+	if (frame->ci >= CI_BAUD && frame->ci <= CI_BAUD_LAST && meter->baud != 0) {
+		meter->next_baud = (unsigned)BAUD_MIN << (frame->ci - CI_BAUD);
+		meter->old_baud = meter->baud;
+		meter->old_baud_at = wall + BAUD_TRIAL;
+	}
+}
+
+static size_t take_data(
+	struct sim_meter *meter, const struct mbus_frame *frame, ml_time wall, uint8_t *out)
+{
+	if (!is_repeated(meter, frame))
+		obey(meter, frame, wall);
 	return mbus_build_ack(out);
+}
+
+bool sim_meter_settle(struct sim_meter *meter, ml_time wall)
+{
+	if (meter->next_baud) {
+		meter->baud = meter->next_baud;
+		meter->next_baud = 0;
+		return true;
+	}
+	if (meter->old_baud && wall >= meter->old_baud_at) {
+		meter->baud = meter->old_baud;
+		meter->old_baud = 0;
+		return true;
+	}
+	return false;
 }
 
 static size_t send_telegram(
 	struct sim_meter *meter, const struct mbus_frame *frame, ml_time wall, uint8_t *out)
 {
-	const bool fcb = (frame->control & MBUS_FCB) != 0;
-	const bool again = meter->fcb_known && (frame->control & MBUS_FCV) && fcb == meter->fcb;
-	if (!again) {
-		meter->telegram = meter->fcb_known
-					  ? (meter->telegram + 1) % (unsigned)meter->model->count
-					  : 0;
+	if (!is_repeated(meter, frame) || !meter->begun) {
+		meter->telegram =
+			meter->begun ? (meter->telegram + 1) % (unsigned)meter->model->count : 0;
 		meter->time = wall;
 		meter->access++;
 	}
-	meter->fcb_known = true;
-	meter->fcb = fcb;
+	meter->begun = true;
 	return sim_meter_telegram(meter, meter->telegram, meter->time, out);
 }
 
@@ -317,6 +358,8 @@ size_t sim_meter_answer(
 	const bool asked = address == MBUS_ADDRESS_TEST || address == meter->primary ||
 			   (address == MBUS_ADDRESS_SELECTED && meter->selected);
 	const bool all = address == MBUS_ADDRESS_BROADCAST;
+	if (asked)
+		meter->old_baud = 0; /* spoken to at its new rate: it holds */
 	if (frame->kind == MBUS_FRAME_LONG) {
 		if (control != (MBUS_SND_UD & 0xCF))
 			return 0;
@@ -324,7 +367,7 @@ size_t sim_meter_answer(
 			return select_or_not(meter, frame, out);
 		if (!asked && !all)
 			return 0;
-		const size_t length = take_data(meter, frame, out);
+		const size_t length = take_data(meter, frame, wall, out);
 		return all ? 0 : length;
 	}
 	if (frame->kind != MBUS_FRAME_SHORT || (!asked && !all))

@@ -24,12 +24,19 @@ struct sim_meter {
 	bool fixed;           /* the old fixed structure: only its number is an address */
 	uint8_t primary;      /* 0: not configured */
 	uint8_t delay;        /* between a request and its answer, in bit times: 11 to 66 */
+	unsigned baud;        /* 0: it follows the master */
 	/* what the protocol changes */
 	uint8_t access;
 	bool selected;
 	bool fcb_known, fcb;
-	unsigned telegram; /* that was sent last */
-	ml_time time;      /* of the values that were sent last, to repeat them */
+	bool begun;           /* a telegram was sent since the last reset */
+	unsigned telegram;    /* that was sent last */
+	ml_time time;         /* of the values that were sent last, to repeat them */
+	ml_time speaks_until; /* on the line; its line's matter */
+	/* A new rate holds from the acknowledgement on, and only for good once the meter is spoken
+	 * to at it: else the old one comes back. */
+	unsigned next_baud, old_baud; /* 0: none */
+	ml_time old_baud_at;
 };
 
 /* Makes meter `index` (from 0) of a bus. */
@@ -39,6 +46,9 @@ void sim_meter_init(struct sim_meter *meter, uint64_t seed, unsigned index);
  * into out (MBUS_FRAME_MAX bytes), 0 where it is silent. */
 size_t sim_meter_answer(
 	struct sim_meter *meter, const struct mbus_frame *frame, ml_time wall, uint8_t *out);
+
+/* Takes up a rate that it was told, or goes back to the old one. true: `baud` changed. */
+bool sim_meter_settle(struct sim_meter *meter, ml_time wall);
 
 /* Telegram `number` with the values of the wall time. For tests and lists. */
 size_t sim_meter_telegram(

@@ -39,6 +39,11 @@ int sim_port_init(struct sim_port *port, struct ml_lane *lane, const struct sim_
 	return 0;
 }
 
+void sim_port_set_rate(struct sim_port *port, struct sim_rate rate)
+{
+	sim_line_set_rate(port->line, rate);
+}
+
 void sim_port_received(struct sim_port *port, const uint8_t *bytes, size_t length)
 {
 	sim_line_received(port->line, bytes, length, ml_lane_now(port->lane));

@@ -25,6 +25,8 @@ struct sim_port {
 /* Fills in a port whose memory was calloc()ed. -ENOMEM. */
 int sim_port_init(struct sim_port *port, struct ml_lane *lane, const struct sim_options *options,
 	struct ml_error *err);
+/* Where it is known how the master sends and hears. */
+void sim_port_set_rate(struct sim_port *port, struct sim_rate rate);
 void sim_port_received(struct sim_port *port, const uint8_t *bytes, size_t length);
 void sim_port_free(struct sim_port *port);
 

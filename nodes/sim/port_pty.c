@@ -28,13 +28,35 @@ struct pty {
 	char device[64];
 };
 
+static const struct {
+	speed_t speed;
+	unsigned baud;
+} speeds[] = {{B300, 300}, {B600, 600}, {B1200, 1200}, {B2400, 2400}, {B4800, 4800}, {B9600, 9600},
+	{B19200, 19200}, {B38400, 38400}, {B57600, 57600}, {B115200, 115200}};
+enum { SPEEDS = sizeof speeds / sizeof *speeds };
+
 static void on_poll(uv_poll_t *handle, int status, int events);
+
+/* How the other side has set its end: a wrong rate is heard as one. */
+static void look_at_rate(struct pty *pty)
+{
+	struct termios t;
+	if (tcgetattr(pty->fd, &t) < 0)
+		return;
+	for (size_t i = 0; i < SPEEDS; i++) {
+		/* A pseudo-terminal keeps no parity: it is taken to be right. */
+		if (cfgetospeed(&t) == speeds[i].speed)
+			sim_port_set_rate(
+				&pty->base, (struct sim_rate){speeds[i].baud, ML_PARITY_EVEN});
+	}
+}
 
 static void hear(struct pty *pty)
 {
 	uint8_t bytes[1024];
 	const ssize_t n = read(pty->fd, bytes, sizeof bytes);
 	if (n > 0) {
+		look_at_rate(pty);
 		sim_port_received(&pty->base, bytes, (size_t)n);
 	} else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
 		(void)uv_poll_stop(&pty->poll);
@@ -108,7 +130,7 @@ static int make_link(const char *device, const char *link, struct ml_error *err)
 	return 0;
 }
 
-static int open_pair(struct pty *pty, struct ml_error *err)
+static int open_pair(struct pty *pty, unsigned baud, struct ml_error *err)
 {
 	struct termios t;
 	pty->fd = posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
@@ -118,6 +140,11 @@ static int open_pair(struct pty *pty, struct ml_error *err)
 			err, -errno, "a pseudo-terminal cannot be made: %s", strerror(errno));
 	if (tcgetattr(pty->fd, &t) == 0) {
 		cfmakeraw(&t);
+		/* For whoever leaves it as it is. */
+		for (size_t i = 0; i < SPEEDS; i++) {
+			if (speeds[i].baud == baud)
+				(void)cfsetspeed(&t, speeds[i].speed);
+		}
 		(void)tcsetattr(pty->fd, TCSANOW, &t);
 	}
 	return 0;
@@ -139,7 +166,7 @@ int sim_port_pty(struct ml_lane *lane, const struct sim_options *options, const 
 		free(pty);
 		return result;
 	}
-	result = open_pair(pty, err);
+	result = open_pair(pty, options->baud, err);
 	if (result == 0 && link)
 		result = make_link(pty->device, link, err);
 	if (result == 0 && link && !(pty->link = strdup(link)))

@@ -56,9 +56,17 @@ static void tell(struct sim_stream *s)
 	}
 	if (s->closed)
 		return;
-	const size_t length = sim_line_take(s->line, now, ml_clock_wall(clock), &bytes);
-	if (length > 0)
-		s->head.events->received(s->head.user, bytes, length);
+	while (!s->closed) {
+		bool damaged = false;
+		const size_t length =
+			sim_line_take_run(s->line, now, ml_clock_wall(clock), &bytes, &damaged);
+		if (length == 0)
+			return;
+		if (damaged && s->head.events->damaged)
+			s->head.events->damaged(s->head.user, bytes, length);
+		else
+			s->head.events->received(s->head.user, bytes, length);
+	}
 }
 
 static void fire(struct ml_timer *timer)
@@ -86,7 +94,15 @@ static int sim_write(struct ml_stream *stream, const uint8_t *bytes, size_t leng
 
 static int sim_set_line(struct ml_stream *stream, const struct ml_line *line)
 {
-	sim_line_set_baud(((struct sim_stream *)stream)->line, line->baud);
+	sim_line_set_rate(
+		((struct sim_stream *)stream)->line, (struct sim_rate){line->baud, line->parity});
+	return 0;
+}
+
+/* As converters that tell of a short circuit do. */
+static int sim_signals(struct ml_stream *stream, unsigned *set)
+{
+	*set = sim_line_is_short(((struct sim_stream *)stream)->line) ? ML_SIGNAL_DCD : 0;
 	return 0;
 }
 
@@ -111,6 +127,7 @@ static const struct ml_stream_ops sim_ops = {
 	.set_line = sim_set_line,
 	.discard = sim_discard,
 	.close = sim_close,
+	.signals = sim_signals,
 };
 
 static int sim_check(const char *rest, struct ml_error *err)
@@ -137,6 +154,7 @@ static int sim_open(struct ml_engine *engine, struct ml_lane *lane, const char *
 		free(s);
 		return ml_error_set(err, -ENOMEM, "out of memory");
 	}
+	sim_line_set_rate(s->line, (struct sim_rate){line->baud, line->parity});
 	s->head = (struct ml_stream){.ops = &sim_ops, .events = events, .user = user};
 	s->lane = lane;
 	ml_timer_init(&s->timer, lane, fire, s);

@@ -39,6 +39,10 @@ static const char help[] =
 	"  --seed N            another number, other meters; the same number, the same meters (1)\n"
 	"  --baud N            of the line (2400)\n"
 	"  --delay BITS        bit times before each answer; left out: each meter has its own\n"
+	"  --gap BITS          bit times of rest after each byte of an answer (0)\n"
+	"  --odd-baud N        the rate of every other meter\n"
+	"  --autobaud          meters follow the rate of the master\n"
+	"  --echo              the master hears what it sends, as behind some converters\n"
 	"  --fast              no time passes on the line\n"
 	"  --pty               on a pseudo-terminal, whose name is printed\n"
 	"  --link PATH         a symbolic link to it, so that its name stays the same\n"
@@ -100,6 +104,10 @@ enum option_key {
 	OPT_BAUD,
 	OPT_DELAY,
 	OPT_FAST,
+	OPT_GAP,
+	OPT_ODD_BAUD,
+	OPT_AUTOBAUD,
+	OPT_ECHO,
 	OPT_PTY,
 	OPT_LINK,
 	OPT_TCP,
@@ -120,6 +128,10 @@ static const struct option options[] = {
 	{"baud", required_argument, NULL, OPT_BAUD},
 	{"delay", required_argument, NULL, OPT_DELAY},
 	{"fast", no_argument, NULL, OPT_FAST},
+	{"gap", required_argument, NULL, OPT_GAP},
+	{"odd-baud", required_argument, NULL, OPT_ODD_BAUD},
+	{"autobaud", no_argument, NULL, OPT_AUTOBAUD},
+	{"echo", no_argument, NULL, OPT_ECHO},
 	{"pty", no_argument, NULL, OPT_PTY},
 	{"link", required_argument, NULL, OPT_LINK},
 	{"tcp", required_argument, NULL, OPT_TCP},
@@ -167,7 +179,7 @@ static int set_number(struct tool *t, const char *name, const char *value)
 	if (strchr(value, '&') || sim_options_parse(text, &t->options, &err) < 0)
 		return complain("--%s %s: expected a number%s", name, value,
 			strcmp(name, "meters") == 0 ? " from 1 to 10000"
-			: strcmp(name, "baud") == 0 ? " from 300 to 115200"
+			: strstr(name, "baud")      ? " from 300 to 115200"
 						    : "");
 	return 0;
 }
@@ -226,6 +238,16 @@ static int set_option(struct tool *t, int key, const char *value)
 		return set_number(t, "baud", value);
 	case OPT_DELAY:
 		return set_number(t, "delay", value);
+	case OPT_GAP:
+		return set_number(t, "gap", value);
+	case OPT_ODD_BAUD:
+		return set_number(t, "odd_baud", value);
+	case OPT_AUTOBAUD:
+		t->options.autobaud = true;
+		return 0;
+	case OPT_ECHO:
+		t->options.echo = true;
+		return 0;
 	case OPT_FAST:
 		t->options.fast = true;
 		return 0;

@@ -312,7 +312,7 @@ static void meter_of_another_rate_is_read_at_its_own(void **state)
 	meter_snapshot_release(snapshot);
 	settings.baud = 300;
 	assert_int_equal(meter_list_change(rig->list, rig->points[1], &settings, NULL), 0);
-	rig_graph(rig, "'interface':'sim:2'");
+	rig_graph(rig, "'interface':'sim:meters=2&odd_baud=300'");
 	rig_trigger(rig);
 	rig_pass(rig, ML_MINUTE);
 	assert_int_equal(rig->ends[0].read, 2);

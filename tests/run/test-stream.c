@@ -91,7 +91,8 @@ static void on_failed(void *user, const struct ml_error *err)
 	told(rig);
 }
 
-static const struct ml_stream_events events = {on_opened, on_received, on_drained, on_failed};
+static const struct ml_stream_events events = {
+	.opened = on_opened, .received = on_received, .drained = on_drained, .failed = on_failed};
 
 static const struct ml_family *const no_families[] = {NULL};
 

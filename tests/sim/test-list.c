@@ -50,7 +50,7 @@ static void gateway_imports_the_list(void **state)
 {
 	(void)state;
 	static const struct ml_family *const families[] = {&meter_family, NULL};
-	const struct sim_options options = {.meters = 42, .seed = 9, .baud = 2400};
+	const struct sim_options options = {.meters = 42, .seed = 9, .baud = 2400, .odd_baud = 300};
 	struct sim_line *line = sim_line_new(&options);
 	for (int how = SIM_MIXED; how <= SIM_SECONDARY; how++) {
 		struct ml_clock *clock = ml_clock_new_simulated(0);
@@ -60,7 +60,7 @@ static void gateway_imports_the_list(void **state)
 		const struct ml_engine_options o = {
 			.families = families, .clock = clock, .log = log};
 		assert_int_equal(ml_engine_new(&o, &engine, NULL), 0);
-		sim_list_csv(line, 300, (enum sim_addressing)how, &csv);
+		sim_list_csv(line, 2400, (enum sim_addressing)how, &csv);
 		import(engine, csv.data);
 		ml_buffer_free(&csv);
 		const struct meter_snapshot *snapshot = meter_list_snapshot(meter_list(engine));
@@ -70,7 +70,7 @@ static void gateway_imports_the_list(void **state)
 			const struct sim_meter *meter = sim_line_meter(line, i);
 			assert_true(meter_identity_equal(s->secondary, meter->identity));
 			assert_int_equal(s->primary, meter->primary);
-			assert_int_equal(s->baud, 300);
+			assert_int_equal(s->baud, i % 2 == 0 ? 2400 : 300);
 			assert_false(s->passive);
 			const bool primary = how == SIM_PRIMARY || (how == SIM_MIXED && i % 2 == 0);
 			assert_int_equal(

@@ -28,9 +28,20 @@ struct ml_line {
 	unsigned stop_bits; /* 1 or 2 */
 };
 
+/* Lines of a serial interface beside the data. */
+enum {
+	ML_SIGNAL_CTS = 1 << 0,
+	ML_SIGNAL_DSR = 1 << 1,
+	ML_SIGNAL_DCD = 1 << 2,
+	ML_SIGNAL_RI = 1 << 3,
+};
+
 struct ml_stream_events {
 	void (*opened)(void *user); /* usable now */
 	void (*received)(void *user, const uint8_t *bytes, size_t length);
+	/* Bytes that came with a parity or framing error, or a break. NULL: `received` is told
+	 * zeros in their place. A TCP converter does not tell. */
+	void (*damaged)(void *user, const uint8_t *bytes, size_t length);
 	void (*drained)(void *user); /* all that was written has left, as far as can be known */
 	/* The stream is gone or could not be opened; only ml_stream_close() may follow. */
 	void (*failed)(void *user, const struct ml_error *err);
@@ -41,6 +52,7 @@ struct ml_stream_ops {
 	int (*set_line)(struct ml_stream *stream, const struct ml_line *line);
 	void (*discard)(struct ml_stream *stream);
 	void (*close)(struct ml_stream *stream);
+	int (*signals)(struct ml_stream *stream, unsigned *set); /* may be NULL */
 };
 
 /* The head of every stream; a scheme's own struct begins with it. */
@@ -75,6 +87,8 @@ int ml_stream_open(struct ml_engine *engine, struct ml_lane *lane, const char *a
 int ml_stream_write(struct ml_stream *stream, const uint8_t *bytes, size_t length);
 /* After all that is queued has left. -ENOTSUP where the stream has no line. */
 int ml_stream_set_line(struct ml_stream *stream, const struct ml_line *line);
+/* Which of ML_SIGNAL_* are set now. -ENOTSUP where the stream has none. */
+int ml_stream_signals(struct ml_stream *stream, unsigned *set);
 /* Throws away what was received and not yet told, and what is queued. */
 void ml_stream_discard(struct ml_stream *stream);
 void ml_stream_close(struct ml_stream *stream); /* no callback comes after; accepts NULL */
