@@ -16,6 +16,7 @@ const struct http_route http_routes[] = {
 	{"GET", "/api/v1/commands", .command = "command.list"},
 	{"POST", "/api/v1/commands/{command}", .handle = handle_command, .body = HTTP_BODY_PARAMS,
 		.title = "Call a command; with `Prefer: respond-async` only start it as a job"},
+	{"GET", "/api/v1/current", .command = "meter.current"},
 	{"GET", "/api/v1/events", .handle = http_stream_begin,
 		.title = "Watch topics as server-sent events: "
 			 "?topics=metrics,log,graph,job,event,tap:NODE.PORT>NODE.PORT"},
@@ -28,6 +29,7 @@ const struct http_route http_routes[] = {
 	{"DELETE", "/api/v1/jobs/{job}", .command = "job.cancel"},
 	{"GET", "/api/v1/log", .command = "log.list"},
 	{"GET", "/api/v1/meters", .command = "meter.list"},
+	{"GET", "/api/v1/meters/{meter}/current", .command = "meter.current"},
 	{"GET", "/api/v1/meters/{meter}/readings", .command = "meter.readings"},
 	{"GET", "/api/v1/metrics", .command = "metrics.get"},
 	{"GET", "/api/v1/node-types", .command = "node.types"},

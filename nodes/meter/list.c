@@ -14,6 +14,7 @@
 #include <meterloom/engine.h>
 #include <meterloom/node.h>
 
+#include "meter/current_private.h"
 #include "meter/list_private.h"
 
 const struct ml_migration meter_list_migrations[] = {
@@ -510,5 +511,6 @@ static void service_stop(void *service)
 
 const struct ml_service_class meter_list_services[] = {
 	{.name = "meter-list", .start = service_start, .stop = service_stop},
+	{.name = METER_CURRENT_SERVICE, .start = meter_current_start, .stop = meter_current_stop},
 	{0},
 };

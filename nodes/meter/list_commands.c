@@ -7,6 +7,7 @@
 
 #include <meterloom/engine.h>
 
+#include "meter/current_private.h"
 #include "meter/list_private.h"
 
 enum { UNCHANGED = -1 };
@@ -591,5 +592,6 @@ const struct ml_command meter_list_commands[] = {
 		.params = export_params,
 		.params_size = sizeof(struct export_params),
 		.run = run_export},
+	METER_CURRENT_COMMAND,
 	{0},
 };

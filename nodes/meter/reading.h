@@ -244,6 +244,10 @@ void meter_status_words(uint8_t status, void (*word)(void *user, const char *tex
 /* The shape of a reading as JSON: one object. Times and traces that are not known are left out. */
 void meter_reading_to_json(const struct meter_reading *reading, struct ml_json_writer *w);
 
+/* One record of it as JSON: one object. */
+void meter_record_to_json(const struct meter_reading *reading, const struct meter_record *record,
+	struct ml_json_writer *w);
+
 /* ---- Series ---- */
 
 enum { METER_SERIES_KEY_MAX = 48 };

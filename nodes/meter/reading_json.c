@@ -69,8 +69,8 @@ static void write_unit(struct ml_json_writer *w, const struct meter_reading *rea
 	}
 }
 
-static void write_record(struct ml_json_writer *w, const struct meter_reading *reading,
-	const struct meter_record *record)
+void meter_record_to_json(const struct meter_reading *reading, const struct meter_record *record,
+	struct ml_json_writer *w)
 {
 	const uint8_t *bytes = meter_reading_bytes(reading);
 	char simple[METER_RECORD_JSON_MAX];
@@ -180,7 +180,7 @@ void meter_reading_to_json(const struct meter_reading *reading, struct ml_json_w
 	ml_json_key(w, "records");
 	ml_json_begin_array(w);
 	for (size_t i = 0; i < reading->record_count; i++)
-		write_record(w, reading, &records[i]);
+		meter_record_to_json(reading, &records[i], w);
 	ml_json_end_array(w);
 	if (error) {
 		ml_json_key(w, "error");

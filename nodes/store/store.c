@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "meter/current.h"
 #include "meter/list.h"
 #include "meter/reading_message.h"
 #include "store/nodes.h"
@@ -16,7 +17,10 @@
 
 enum { PORT_IN, PORT_OUT, PORT_ROUND_STORED };
 enum { METRIC_STORED, METRIC_WAITING };
-enum { HELD_MAX = 2 * STORE_GATHER_MAX }; /* readings; beyond, the edge waits */
+enum {
+	HELD_MAX = 2 * STORE_GATHER_MAX, /* readings; beyond, the edge waits */
+	TOLD_AT_ONCE = 128,
+};
 
 struct mark {
 	struct ml_round round;
@@ -28,6 +32,7 @@ struct store {
 	struct store_door door; /* readings to be written */
 	struct store_writer *writer;
 	struct meter_list *list;               /* NULL: this engine has none */
+	struct meter_current *current;         /* NULL: this engine has none */
 	const struct meter_snapshot *snapshot; /* as fresh as the last commit */
 	struct ml_message *first, *last;       /* written, to be passed on */
 	size_t held;                           /* readings taken and not yet let go of */
@@ -124,6 +129,17 @@ static void tell_contact(struct store *store, const struct meter_reading *readin
 		store->list, store->snapshot, reading->point, reading->meter, reading->time);
 }
 
+static void tell_current(struct store *store, const struct ml_message *message)
+{
+	const struct meter_reading *readings[TOLD_AT_ONCE];
+	while (store->current && message) {
+		size_t count = 0;
+		for (; message && count < TOLD_AT_ONCE; message = message->next)
+			readings[count++] = meter_reading(message);
+		meter_current_take(store->current, readings, count, false);
+	}
+}
+
 static void written(struct store_door *door)
 {
 	struct store *store = of_door(door);
@@ -131,6 +147,7 @@ static void written(struct store_door *door)
 		return;
 	for (const struct ml_message *m = door->first; m; m = m->next)
 		tell_contact(store, meter_reading(m));
+	tell_current(store, door->first);
 	ml_node_count(door->node, METRIC_STORED, (int64_t)door->count);
 	if (store->last)
 		store->last->next = door->first;
@@ -161,6 +178,7 @@ static int prepare(struct ml_node *node, void *self, struct ml_error *err)
 	struct store *store = self;
 	store->writer = store_writer(ml_node_engine(node));
 	store->list = meter_list(ml_node_engine(node));
+	store->current = meter_current(ml_node_engine(node));
 	if (!store->writer)
 		return ml_error_set(err, -ENOTSUP, "this engine has no service \"readings\"");
 	return store_check_lane(node, err);

@@ -102,6 +102,7 @@ export const fr: Record<Key, string> = {
 /** Titles of node types, by type; one that is not here is shown as the gateway tells it. */
 export const frTitles: Record<string, string> = {
 	'cron-trigger': 'Déclencheur horaire',
+	'current-values': 'Valeurs actuelles',
 	decode: 'Décoder les télégrammes',
 	'file-sink': 'Écrire des fichiers',
 	'http-sink': 'Envoyer par HTTP',
