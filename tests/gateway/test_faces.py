@@ -13,13 +13,14 @@ METERS = 3
 SECRET = 'open-sesame-314159'
 
 ROUTES = [  # of issue and documentation; * may be any word
-    'GET /api/v1/commands', 'POST /api/v1/commands/*', 'GET /api/v1/events', 'GET /api/v1/graph',
-    'PUT /api/v1/graph', 'POST /api/v1/graph/check', 'GET /api/v1/jobs', 'GET /api/v1/jobs/*',
-    'DELETE /api/v1/jobs/*', 'GET /api/v1/log', 'GET /api/v1/meters',
-    'GET /api/v1/meters/*/readings', 'GET /api/v1/metrics', 'GET /api/v1/node-types',
-    'GET /api/v1/nodes', 'GET /api/v1/openapi.json', 'GET /api/v1/revisions',
-    'GET /api/v1/revisions/*', 'POST /api/v1/revisions/*/apply', 'GET /api/v1/settings',
-    'GET /api/v1/status', 'GET /metrics', 'POST /rpc',
+    'GET /api/v1/commands', 'POST /api/v1/commands/*', 'GET /api/v1/current',
+    'GET /api/v1/events', 'GET /api/v1/graph', 'PUT /api/v1/graph', 'POST /api/v1/graph/check',
+    'GET /api/v1/jobs', 'GET /api/v1/jobs/*', 'DELETE /api/v1/jobs/*', 'GET /api/v1/log',
+    'GET /api/v1/meters', 'GET /api/v1/meters/*/current', 'GET /api/v1/meters/*/readings',
+    'GET /api/v1/metrics', 'GET /api/v1/node-types', 'GET /api/v1/nodes',
+    'GET /api/v1/openapi.json', 'GET /api/v1/revisions', 'GET /api/v1/revisions/*',
+    'POST /api/v1/revisions/*/apply', 'GET /api/v1/settings', 'GET /api/v1/status',
+    'GET /metrics', 'POST /rpc',
 ]
 
 
@@ -75,6 +76,18 @@ class Faces(kit.Case):
                 self.assertEqual(gateway.ask('GET', path).status, 200, path)
         self.assertEqual({r for r in told if not r.startswith('POST /api/v1/commands/')},
                          {r for r in ROUTES if not r.startswith('POST /api/v1/commands/')})
+        self.end_well(gateway)
+
+    def test_current_values_are_those_that_were_read_last(self):
+        gateway = self.reading_gateway()
+        meters = gateway.get('/api/v1/current?state=read')['meters']
+        self.assertTrue(meters)
+        for meter in meters:
+            one = gateway.get('/api/v1/meters/%23{}/current'.format(meter['point']))['meters'][0]
+            last = gateway.get('/api/v1/meters/%23{}/readings?limit=1'.format(meter['point']))
+            self.assertEqual({v['trace'] for v in one['values']}, {last['readings'][0]['trace']})
+            self.assertEqual([v['value'] for v in one['values']],
+                             [r['value'] for r in last['readings'][0]['records']])
         self.end_well(gateway)
 
     def test_json_rpc_drives_it(self):
