@@ -120,7 +120,7 @@ static int migrate_family(sqlite3 *db, const char *database, const char *family,
 			result = run_step(db, family, step, err);
 	}
 	if (result == 0 && (unsigned)last > newest)
-		result = ml_error_set(err, -EUCLEAN,
+		result = ml_error_set(err, -ENOTSUP,
 			"%s.db was made by a newer version of this program (%s: step %d, known are "
 			"%u); "
 			"install that version, or start with another data directory",

@@ -29,6 +29,26 @@ static const struct ml_event_class events[] = {
 		"Make room on the disk or see why it cannot be written. Nothing that was "
 		"acknowledged is lost; storing goes on by itself."},
 	{"store-recovered", ML_LOG_INFO, "Readings are stored again", "Nothing is to be done."},
+	{"store-restored", ML_LOG_WARNING,
+		"readings.db is older than what this gateway wrote: its last reading is number "
+		"{found}, but {expected} were written",
+		"It was put back from a copy, or the disk lost what it said it had written. What "
+		"lies between is gone; numbers go on with {next}, and what was delivered since the "
+		"copy is sent again."},
+	{"store-exchanged", ML_LOG_WARNING,
+		"readings.db is another database than the one this gateway wrote",
+		"Its readings and what was delivered of them count from now on; numbers go on with "
+		"{next}. If that was not wanted, stop the gateway and put back the right one."},
+	{"store-missing", ML_LOG_WARNING,
+		"readings.db was missing at the start: a new one was begun",
+		"If there is a copy, stop the gateway and put it back. Numbers go on with {next}."},
+	{"store-copied-back", ML_LOG_WARNING,
+		"readings.db was deleted or replaced while the gateway ran: it was written anew "
+		"from "
+		"the open file",
+		"Nothing is lost. What was put in its place is in the data directory as "
+		"readings.db.replaced- with the time. Stop the gateway before you exchange its "
+		"files."},
 	{NULL, ML_LOG_DEBUG, NULL, NULL},
 };
 

@@ -55,9 +55,16 @@ static int read_progress(struct store_writer *writer, struct ml_error *err)
 		result = read_state(writer->db, "sequence", &sequence, err);
 	if (result < 0)
 		return result;
-	writer->undo = epoch == writer->epoch && sequence > writer->sequence;
-	if (!writer->undo)
-		writer->sequence = sequence;
+	if (writer->epoch) {
+		writer->undo = epoch == writer->epoch && sequence > writer->committed;
+		writer->epoch = epoch;
+		return 0;
+	}
+	writer->committed = sequence;
+	result = store_health_begin(&writer->health, writer->db, epoch, &sequence, err);
+	if (result < 0)
+		return result;
+	writer->sequence = sequence;
 	writer->epoch = epoch;
 	return 0;
 }
@@ -66,12 +73,12 @@ int store_writer_ready(struct store_writer *writer, struct ml_error *err)
 {
 	if (writer->db)
 		return 0;
-	int result = ml_database_open(writer->engine, "readings", true, &writer->db, err);
+	int result = store_health_open(&writer->health, &writer->db, err);
 	if (result < 0)
 		return result;
 	result = read_progress(writer, err);
 	if (result == 0)
-		result = store_inserter_open(&writer->inserter, writer->db, writer->sequence, err);
+		result = store_inserter_open(&writer->inserter, writer->db, writer->committed, err);
 	if (result < 0)
 		close_database(writer);
 	return result;
@@ -137,9 +144,23 @@ static int undo_uncertain(struct store_writer *writer, struct ml_error *err)
 	return execute(writer, sql, err);
 }
 
-static int write_all(struct store_writer *writer, struct ml_error *err)
+/* While the file is gone, the open connection holds all there is: it is not closed before that is
+ * written anew. */
+static int keep_file(struct store_writer *writer, struct ml_error *err)
 {
 	int result = store_writer_ready(writer, err);
+	if (result < 0 || store_health_look(&writer->health, writer->db, NULL) == 0)
+		return result;
+	result = store_health_copy_back(&writer->health, writer->db, err);
+	if (result < 0)
+		return result;
+	close_database(writer);
+	return store_writer_ready(writer, err);
+}
+
+static int write_all(struct store_writer *writer, struct ml_error *err)
+{
+	int result = keep_file(writer, err);
 	if (result < 0)
 		return result;
 	result = execute(writer, "BEGIN IMMEDIATE", err);
@@ -151,11 +172,15 @@ static int write_all(struct store_writer *writer, struct ml_error *err)
 	for (struct store_door *door = writer->doors; result == 0 && door; door = door->next)
 		result = write_door(writer, door, err);
 	if (result == 0)
+		result = store_health_reserve(
+			&writer->health, writer->committed, writer->inserter.sequence, err);
+	if (result == 0)
 		result = store_inserter_end(&writer->inserter, err);
 	if (result == 0)
 		result = execute(writer, "COMMIT", err);
 	if (result == 0) {
 		writer->sequence = writer->inserter.sequence;
+		writer->committed = writer->sequence;
 		writer->undo = false;
 		return 0;
 	}
@@ -299,6 +324,7 @@ static int service_start(struct ml_engine *engine, void **ret_service, struct ml
 	if (!writer)
 		return ml_error_set(err, -ENOMEM, "out of memory");
 	writer->engine = engine;
+	writer->health.engine = engine;
 	writer->last_commit_wall = ML_NEVER;
 	writer->inserter.journal = true;
 	/* A database that cannot be opened is the nodes' trouble, not the gateway's end: the page
@@ -311,7 +337,10 @@ static int service_start(struct ml_engine *engine, void **ret_service, struct ml
 static void service_stop(void *service)
 {
 	struct store_writer *writer = service;
+	const bool was_open = writer->db && keep_file(writer, NULL) == 0;
 	close_database(writer);
+	if (was_open)
+		store_health_end(&writer->health, writer->sequence);
 	free(writer);
 }
 

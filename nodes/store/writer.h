@@ -14,6 +14,7 @@
 #include <meterloom/family.h>
 #include <meterloom/node.h>
 
+#include "store/health.h"
 #include "store/insert.h"
 
 enum {
@@ -44,6 +45,7 @@ struct store_writer {
 	struct ml_engine *engine;
 	struct ml_lane *lane; /* set when the first door opens */
 	sqlite3 *db;          /* NULL: it could not be opened yet */
+	struct store_health health;
 	struct store_inserter inserter;
 	struct store_door *doors;
 	size_t waiting; /* readings of all doors */
@@ -52,8 +54,10 @@ struct store_writer {
 	bool troubled;
 	struct ml_error trouble;
 	bool undo; /* the file holds more than `sequence`: a commit that cannot be relied on */
-	uint64_t epoch, sequence; /* of the last reading on the disk */
-	ml_time last_commit;      /* monotonic */
+	uint64_t epoch;
+	uint64_t sequence;   /* the last one given; after a crash some before it are nobody's */
+	uint64_t committed;  /* of the last reading on the disk */
+	ml_time last_commit; /* monotonic */
 	ml_time last_commit_wall; /* ML_NEVER: none yet */
 	uint64_t commits, failures;
 };

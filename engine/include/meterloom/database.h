@@ -24,9 +24,9 @@ struct ml_migration {
 
 /* Opens NAME.db of the engine's data directory: WAL, synchronous=FULL, foreign keys on, a busy
  * timeout; migrates it when `write`. Without a data directory (tests): a database in memory that
- * all connections of this engine share. -EIO and the like with SQLite's words; -EUCLEAN: it was
- * made by a newer version. The caller closes it with sqlite3_close(). Any thread; a connection is
- * used by one thread at a time. */
+ * all connections of this engine share. -EIO and the like with SQLite's words; -EUCLEAN: it
+ * is damaged; -ENOTSUP: it was made by a newer version. The caller closes it with sqlite3_close().
+ * Any thread; a connection is used by one thread at a time. */
 int ml_database_open(struct ml_engine *engine, const char *name, bool write, sqlite3 **ret_db,
 	struct ml_error *err);
 
