@@ -7,44 +7,13 @@
 #include <string.h>
 
 enum {
-	BITS = 11, /* of a byte on the line: start, eight, parity, stop */
-	SLAVE_BITS = 330,
-	GAP_BITS = 33,
-	BAUD_MIN = 300,
-
 	ACK = 0xE5,
 	FROM_MASTER = 0x40, /* in the control field */
+
+	/* So much of a frame that comes back shows that it is an echo: no answer begins so. */
+	ECHO_SHORT = 2,
+	ECHO_LONG = 5,
 };
-
-#define SLAVE_TIME (50 * ML_MSEC)
-#define GAP_TIME (20 * ML_MSEC)
-
-static ml_time bit_times(unsigned baud, unsigned bits)
-{
-	return (ml_time)bits * ML_SEC / (baud ? baud : BAUD_MIN);
-}
-
-ml_time mbus_line_time(unsigned baud, size_t length)
-{
-	return bit_times(baud, (unsigned)length * BITS);
-}
-
-void mbus_timing_derive(struct mbus_timing *t, unsigned baud)
-{
-	const ml_time slave = bit_times(baud, SLAVE_BITS) + SLAVE_TIME + t->latency;
-	if (t->response == 0)
-		t->response = slave + bit_times(baud, BITS);
-	if (t->multi_response == 0)
-		t->multi_response = t->response;
-	if (t->initialization == 0)
-		t->initialization = bit_times(baud, BITS);
-	if (t->request == 0)
-		t->request = bit_times(baud, BITS);
-	if (t->collision == 0)
-		t->collision = slave;
-	if (t->gap == 0)
-		t->gap = bit_times(baud, GAP_BITS) + GAP_TIME + t->latency;
-}
 
 static ml_time later_of(ml_time a, ml_time b)
 {
@@ -65,6 +34,11 @@ void mbus_master_init(struct mbus_master *m)
 bool mbus_master_idle(const struct mbus_master *m)
 {
 	return m->state == MBUS_IDLE;
+}
+
+bool mbus_master_telling(const struct mbus_master *m)
+{
+	return m->state == MBUS_TELLING;
 }
 
 ml_time mbus_master_when(const struct mbus_master *m)
@@ -105,11 +79,16 @@ void mbus_master_read(struct mbus_master *m, const struct mbus_request *request,
 	m->request = *request;
 	m->attempt = m->selections = m->number = m->tries = 0;
 	m->resend = m->last_try = m->over = m->limited = false;
+	m->commanded = !request->has_command;
 	m->result = m->cancelled = METER_FRAME_OK;
 	m->answer_length = m->before_length = 0;
-	const enum mbus_master_phase first = request->secondary    ? MBUS_SELECT
-					     : request->peer.known ? MBUS_REQUEST
-								   : MBUS_RESET;
+	enum mbus_master_phase first = MBUS_RESET;
+	if (request->secondary)
+		first = MBUS_SELECT;
+	else if (request->peer.known && !m->commanded)
+		first = MBUS_COMMAND;
+	else if (request->peer.known && request->telegrams > 0)
+		first = MBUS_REQUEST;
 	go(m, first, 0, now);
 }
 
@@ -145,6 +124,49 @@ static unsigned retries(const struct mbus_master *m)
 	return m->number > 0 ? m->request.timing.multi_retries : m->request.timing.readout_retries;
 }
 
+/* The contact is made: goes on with the command, the first request, or the end. */
+static void contacted(struct mbus_master *m, ml_time rest, ml_time now)
+{
+	m->attempt = 0;
+	if (!m->commanded) {
+		go(m, MBUS_COMMAND, rest, now);
+	} else if (m->request.telegrams > 0) {
+		go(m, MBUS_REQUEST, rest, now);
+	} else {
+		m->state = MBUS_TELLING;
+		m->telling = MBUS_STEP_DONE;
+		m->over = true;
+		m->when = ML_NEVER;
+		m->rest_until = now + rest;
+	}
+}
+
+/* SND_NKE was not acknowledged. Some old meters do not know it; they may still answer. */
+static void try_without_reset(struct mbus_master *m, ml_time rest, ml_time now)
+{
+	const bool silent = m->result == METER_FRAME_TIMEOUT;
+	if (m->request.telegrams == 0 || (m->request.quick && silent)) {
+		fail(m);
+		return;
+	}
+	m->last_try = m->commanded = true;
+	m->resend = false;
+	m->request.peer = (struct mbus_peer){.known = true, .fcb = true};
+	contacted(m, rest, now);
+}
+
+/* The command was not acknowledged. */
+static void try_without_command(struct mbus_master *m, ml_time rest, ml_time now)
+{
+	if (!m->request.command_optional || m->request.telegrams == 0) {
+		fail(m);
+		return;
+	}
+	m->commanded = true;
+	m->resend = false;
+	contacted(m, rest, now);
+}
+
 /* Nothing good came: tries again, or ends the readout. */
 static void try_again(struct mbus_master *m, bool disturbed, ml_time now)
 {
@@ -167,12 +189,13 @@ static void try_again(struct mbus_master *m, bool disturbed, ml_time now)
 			go(m, MBUS_RESET, rest, now);
 			return;
 		}
-		/* Some old meters do not know SND_NKE; they may still answer a request. */
-		m->attempt = 0;
-		m->last_try = true;
-		m->resend = false;
-		m->request.peer = (struct mbus_peer){.known = true, .fcb = true};
-		go(m, MBUS_REQUEST, rest, now);
+		try_without_reset(m, rest, now);
+		return;
+	case MBUS_COMMAND:
+		if (m->attempt++ < t->readout_retries)
+			go(m, MBUS_COMMAND, rest, now);
+		else
+			try_without_command(m, rest, now);
 		return;
 	case MBUS_REQUEST:
 		break;
@@ -189,21 +212,30 @@ static void try_again(struct mbus_master *m, bool disturbed, ml_time now)
 	go(m, select ? MBUS_SELECT : MBUS_REQUEST, rest, now);
 }
 
-/* The meter acknowledged SND_NKE or a selection. */
+/* The meter acknowledged SND_NKE, a selection or a command. */
 static void acknowledged(struct mbus_master *m, ml_time now)
 {
 	const struct mbus_timing *t = &m->request.timing;
+	const enum mbus_master_phase phase = m->phase;
 	m->resend = false;
-	if (m->phase == MBUS_DESELECT) {
+	if (phase == MBUS_DESELECT) {
 		go(m, MBUS_SELECT, t->initialization, now);
 		return;
 	}
-	/* Both clear the meter's memory of the frame count bit: the first request carries 1. */
+	if (phase == MBUS_COMMAND) {
+		m->request.peer.fcb = !m->request.peer.fcb;
+		m->commanded = true;
+		contacted(m, t->request, now);
+		return;
+	}
+	/* Both clear the meter's memory of the frame count bit: what comes first carries 1. */
 	m->request.peer = (struct mbus_peer){.known = true, .fcb = true};
-	if (m->phase == MBUS_RESET)
-		m->attempt = 0;
-	m->resend = m->attempt > 0;
-	go(m, MBUS_REQUEST, m->phase == MBUS_RESET ? t->initialization : t->request, now);
+	if (phase == MBUS_SELECT && m->attempt > 0) {
+		m->resend = true;
+		go(m, MBUS_REQUEST, t->request, now);
+		return;
+	}
+	contacted(m, phase == MBUS_RESET ? t->initialization : t->request, now);
 }
 
 static void take(struct mbus_master *m, const uint8_t *frame, size_t length, ml_time now)
@@ -273,48 +305,92 @@ static void heard(struct mbus_master *m, enum mbus_scan kind, const uint8_t *fra
 	m->deadline = later_of(m->deadline, now + t->response);
 }
 
+/* Why an attempt failed, by what was heard. */
+static enum meter_frame_result judge(const struct mbus_master *m, enum mbus_scan left)
+{
+	const bool disturbed = m->in_length > 0;
+	if (m->phase != MBUS_REQUEST)
+		return disturbed ? METER_FRAME_COLLISION : METER_FRAME_TIMEOUT;
+	if (m->in_broken > 0)
+		return METER_FRAME_COLLISION;
+	if (left == MBUS_SCAN_DAMAGED)
+		return METER_FRAME_CHECKSUM;
+	if (m->in_length == 1 && m->in[0] == ACK)
+		return METER_FRAME_REFUSED;
+	if (disturbed)
+		return METER_FRAME_MALFORMED;
+	return m->repeated ? METER_FRAME_REPEATED : METER_FRAME_TIMEOUT;
+}
+
 /* Nothing more will come for this attempt. */
 static void conclude(struct mbus_master *m, enum mbus_scan left, ml_time now)
 {
 	const bool disturbed = m->in_length > 0;
-	enum meter_frame_result result = METER_FRAME_TIMEOUT;
-	if (m->phase != MBUS_REQUEST)
-		result = disturbed ? METER_FRAME_COLLISION : METER_FRAME_TIMEOUT;
-	else if (left == MBUS_SCAN_DAMAGED)
-		result = METER_FRAME_CHECKSUM;
-	else if (m->in_length == 1 && m->in[0] == ACK)
-		result = METER_FRAME_REFUSED;
-	else if (disturbed)
-		result = METER_FRAME_MALFORMED;
-	else if (m->repeated)
-		result = METER_FRAME_REPEATED;
+	const enum meter_frame_result result = judge(m, left);
 	if (result == METER_FRAME_CHECKSUM)
 		m->tally.damaged++;
 	else if (result != METER_FRAME_REFUSED)
 		m->tally.noise += m->in_length;
 	/* What a selection heard is no telegram. */
 	note(m, result, m->in, m->phase == MBUS_REQUEST ? m->in_length : 0);
-	m->in_length = 0;
+	m->in_length = m->in_clean = 0;
 	try_again(m, disturbed, now);
+}
+
+static void drop_in(struct mbus_master *m, size_t count)
+{
+	m->in_length -= count;
+	m->in_clean = m->in_clean > count ? m->in_clean - count : 0;
+	memmove(m->in, m->in + count, m->in_length);
+}
+
+/* Takes out what the master hears of itself, whole or damaged. */
+static void skip_echo(struct mbus_master *m)
+{
+	const size_t enough = m->out_length > ECHO_LONG ? ECHO_LONG : ECHO_SHORT;
+	if (!m->echo_known && m->in_length >= enough) {
+		m->echo_known = true;
+		if (m->in_clean == 0 && memcmp(m->in, m->out, enough) == 0) {
+			m->echo_length = m->out_length;
+			m->tally.echoes++;
+		}
+	}
+	const size_t count = m->in_length < m->echo_length ? m->in_length : m->echo_length;
+	if (count > 0) {
+		m->echo_length -= count;
+		drop_in(m, count);
+	}
+}
+
+/* The next whole frame of what has come, copied to `frame`; what is left otherwise. */
+static enum mbus_scan next_frame(
+	struct mbus_master *m, bool complete, uint8_t frame[MBUS_FRAME_MAX], size_t *length)
+{
+	struct mbus_found found;
+	const size_t clean = m->in_clean;
+	const enum mbus_scan kind = mbus_link_scan(
+		m->in + clean, m->in_length - clean, complete, m->phase != MBUS_REQUEST, &found);
+	if (kind < MBUS_SCAN_ACK)
+		return kind;
+	*length = found.length;
+	memcpy(frame, m->in + clean + found.begin, found.length);
+	m->tally.noise += clean + found.begin;
+	drop_in(m, clean + found.begin + found.length);
+	return kind;
 }
 
 /* Takes the frames out of what has come. `complete`: the line has been silent since. */
 static void examine(struct mbus_master *m, bool complete, ml_time now)
 {
 	enum mbus_scan kind = MBUS_SCAN_NONE;
+	skip_echo(m);
 	while (m->state == MBUS_WAITING) {
-		struct mbus_found found;
-		kind = mbus_link_scan(
-			m->in, m->in_length, complete, m->phase != MBUS_REQUEST, &found);
+		uint8_t frame[MBUS_FRAME_MAX];
+		size_t length = 0;
+		kind = next_frame(m, complete, frame, &length);
 		if (kind < MBUS_SCAN_ACK)
 			break;
-		uint8_t frame[MBUS_FRAME_MAX];
-		memcpy(frame, m->in + found.begin, found.length);
-		m->tally.noise += found.begin;
-		const size_t used = found.begin + found.length;
-		m->in_length -= used;
-		memmove(m->in, m->in + used, m->in_length);
-		heard(m, kind, frame, found.length, now);
+		heard(m, kind, frame, length, now);
 	}
 	if (m->state != MBUS_WAITING)
 		return;
@@ -328,9 +404,12 @@ static void examine(struct mbus_master *m, bool complete, ml_time now)
 	m->when = sooner_of(m->when, m->give_up);
 }
 
-void mbus_master_received(struct mbus_master *m, const uint8_t *bytes, size_t length, ml_time now)
+/* Bytes came, `broken` of them with an error. */
+static void take_in(
+	struct mbus_master *m, const uint8_t *bytes, size_t length, size_t broken, ml_time now)
 {
 	m->tally.bytes_in += length;
+	m->tally.broken += broken;
 	if (m->state != MBUS_WAITING) {
 		/* Somebody speaks out of turn: let it pass, but not forever. */
 		m->tally.noise += length;
@@ -345,7 +424,20 @@ void mbus_master_received(struct mbus_master *m, const uint8_t *bytes, size_t le
 	memcpy(m->in + m->in_length, bytes, fits);
 	m->in_length += fits;
 	m->tally.noise += length - fits;
+	if (broken > 0)
+		m->in_clean = m->in_length;
+	m->in_broken += broken;
 	examine(m, false, now);
+}
+
+void mbus_master_received(struct mbus_master *m, const uint8_t *bytes, size_t length, ml_time now)
+{
+	take_in(m, bytes, length, 0, now);
+}
+
+void mbus_master_damaged(struct mbus_master *m, const uint8_t *bytes, size_t length, ml_time now)
+{
+	take_in(m, bytes, length, length, now);
 }
 
 void mbus_master_sent(struct mbus_master *m, ml_time now)
@@ -389,6 +481,11 @@ static void build(struct mbus_master *m)
 	case MBUS_SELECT:
 		m->out_length = mbus_build_select(m->out, r->address, NULL);
 		break;
+	case MBUS_COMMAND:
+		m->out_length = mbus_build_long(m->out,
+			(uint8_t)(MBUS_SND_UD | (r->peer.fcb ? MBUS_FCB : 0)), address,
+			r->command_ci, r->command, r->command_length);
+		break;
 	case MBUS_REQUEST:
 		m->out_length = mbus_build_req_ud2(m->out, address, r->peer.fcb);
 		break;
@@ -404,8 +501,9 @@ static void send(struct mbus_master *m, ml_time now, struct mbus_step *step)
 	m->deadline = now + out + wait;
 	m->give_up = m->deadline + wait + mbus_line_time(r->baud, MBUS_MASTER_BUFFER);
 	m->when = m->deadline;
-	m->in_length = 0;
-	m->repeated = false;
+	m->in_length = m->in_clean = m->in_broken = 0;
+	m->echo_length = 0;
+	m->echo_known = m->repeated = false;
 	m->state = MBUS_WAITING;
 	m->tries += m->phase != MBUS_DESELECT && (m->resend || m->tries == 0);
 	m->tally.requests++;

@@ -1,4 +1,5 @@
-/* The master of a wired bus (EN 13757-2), one readout of one meter at a time, as a state machine.
+/* The master of a wired bus (EN 13757-2), one meter at a time, as a state machine: it reads a
+ * meter, tells it something, or only asks whether it is there.
  *
  * SPDX-License-Identifier: Apache-2.0
  *
@@ -55,12 +56,23 @@ struct mbus_peer {
 	bool fcb;
 };
 
+enum { MBUS_COMMAND_MAX = 32 };
+
 struct mbus_request {
 	bool secondary;
 	uint8_t primary;    /* 0 to 250, or 254 */
 	uint8_t address[8]; /* secondary: as in a selection, wildcards allowed */
 	unsigned baud;
-	unsigned telegrams;        /* at most so many in a readout; 1: only the first */
+	/* At most so many in a readout; 1: only the first. 0: none is asked for; the command, or
+	 * else the contact alone (SND_NKE or the selection), is all. */
+	unsigned telegrams;
+	/* Data sent to the meter before (SND_UD): an application reset, another baud rate. */
+	bool has_command;
+	bool command_optional; /* a meter that does not acknowledge it is read all the same */
+	uint8_t command_ci;
+	uint8_t command[MBUS_COMMAND_MAX];
+	size_t command_length;
+	bool quick; /* a meter that is silent at first contact is not asked any further */
 	struct mbus_timing timing; /* derived */
 	struct mbus_peer peer;
 };
@@ -68,6 +80,7 @@ struct mbus_request {
 enum mbus_step_kind {
 	MBUS_STEP_SEND,     /* bytes to send now */
 	MBUS_STEP_TELEGRAM, /* a good telegram */
+	MBUS_STEP_DONE,     /* all that was asked for without a readout was acknowledged */
 	MBUS_STEP_FAILED,   /* the readout failed; bytes of the damaged answer, if any */
 };
 
@@ -88,6 +101,7 @@ struct mbus_tally {
 	uint64_t retries;  /* of them: sent again */
 	uint64_t bytes_out, bytes_in;
 	uint64_t noise;   /* bytes that belong to no frame */
+	uint64_t broken;  /* bytes with a parity or framing error */
 	uint64_t damaged; /* answers with a wrong checksum */
 	uint64_t stale;   /* answers to another or an earlier request */
 	uint64_t echoes;  /* own frames heard */
@@ -106,6 +120,7 @@ enum mbus_master_phase {
 	MBUS_RESET,    /* SND_NKE to a primary address */
 	MBUS_DESELECT, /* SND_NKE to all that are selected */
 	MBUS_SELECT,
+	MBUS_COMMAND,
 	MBUS_REQUEST,
 };
 
@@ -130,6 +145,7 @@ struct mbus_master {
 	bool last_try;       /* the meter did not answer SND_NKE: one request and no more */
 	bool over;           /* what is told ends the readout */
 	bool limited;
+	bool commanded;                    /* the command was acknowledged, or is left out */
 	bool repeated;                     /* answers of this attempt that were not taken */
 	enum meter_frame_result result;    /* of the attempts so far */
 	enum meter_frame_result cancelled; /* METER_FRAME_OK: not */
@@ -138,6 +154,10 @@ struct mbus_master {
 	size_t out_length;
 	uint8_t in[MBUS_MASTER_BUFFER];
 	size_t in_length;
+	size_t in_clean;    /* before this place is a byte with an error: no frame begins there */
+	size_t in_broken;   /* bytes with an error in this attempt */
+	size_t echo_length; /* of the own frame that comes back, still to come */
+	bool echo_known;    /* whether there is one was seen */
 	uint8_t answer[MBUS_FRAME_MAX]; /* the telegram, or what a failure shows */
 	size_t answer_length;
 	uint8_t before[MBUS_FRAME_MAX]; /* the telegram before, to know a repetition */
@@ -153,6 +173,8 @@ void mbus_master_read(struct mbus_master *m, const struct mbus_request *request,
 void mbus_master_cancel(struct mbus_master *m, enum meter_frame_result result);
 
 void mbus_master_received(struct mbus_master *m, const uint8_t *bytes, size_t length, ml_time now);
+/* Bytes came with a parity or framing error: two sent at once, or the line is disturbed. */
+void mbus_master_damaged(struct mbus_master *m, const uint8_t *bytes, size_t length, ml_time now);
 /* All bytes of the last MBUS_STEP_SEND have left. Optional: without it the time on the line is
  * computed from the baud rate. */
 void mbus_master_sent(struct mbus_master *m, ml_time now);
@@ -162,6 +184,8 @@ void mbus_master_due(struct mbus_master *m, ml_time now);
 ml_time mbus_master_when(const struct mbus_master *m); /* ML_NEVER: nothing is due */
 bool mbus_master_next(struct mbus_master *m, ml_time now, struct mbus_step *step);
 bool mbus_master_idle(const struct mbus_master *m);
+/* The next step is a telegram or an end, not bytes to send. */
+bool mbus_master_telling(const struct mbus_master *m);
 
 /* After the end of a readout: what to remember of the meter. */
 struct mbus_peer mbus_master_peer(const struct mbus_master *m);

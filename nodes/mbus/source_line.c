@@ -53,6 +53,13 @@ static void on_received(void *user, const uint8_t *bytes, size_t length)
 	mbus_round_go_on(s);
 }
 
+static void on_damaged(void *user, const uint8_t *bytes, size_t length)
+{
+	struct mbus_source *s = user;
+	mbus_master_damaged(&s->master, bytes, length, ml_node_now(s->node));
+	mbus_round_go_on(s);
+}
+
 static void on_drained(void *user)
 {
 	struct mbus_source *s = user;
@@ -68,6 +75,7 @@ static void on_failed(void *user, const struct ml_error *err)
 static const struct ml_stream_events events = {
 	.opened = on_opened,
 	.received = on_received,
+	.damaged = on_damaged,
 	.drained = on_drained,
 	.failed = on_failed,
 };

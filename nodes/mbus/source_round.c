@@ -127,7 +127,7 @@ static const char *reason(enum meter_frame_result result)
 	case METER_FRAME_MALFORMED:
 		return "what came was no telegram";
 	case METER_FRAME_COLLISION:
-		return "several meters answered its address at once";
+		return "several meters answered at once, or the line is disturbed";
 	case METER_FRAME_WRONG_METER:
 		return "another meter answered";
 	case METER_FRAME_REPEATED:
@@ -268,6 +268,7 @@ static void take_step(struct mbus_source *s, const struct mbus_step *step)
 	case MBUS_STEP_TELEGRAM:
 		meter_told(s, step);
 		break;
+	case MBUS_STEP_DONE:
 	case MBUS_STEP_FAILED:
 		meter_failed(s, step);
 		break;

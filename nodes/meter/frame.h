@@ -34,7 +34,7 @@ enum meter_addressing {
 	X(TIMEOUT, "timeout")     /* no answer to any try */ \
 	X(CHECKSUM, "checksum")   /* an answer with a wrong checksum; its bytes are here */ \
 	X(MALFORMED, "malformed") /* bytes that are no telegram, or half of one; they are here */ \
-	X(COLLISION, "collision") /* several meters answered a selection at once */ \
+	X(COLLISION, "collision") /* several answered at once: framing errors, a broken E5h */ \
 	X(WRONG_METER, "wrong-meter") /* another meter answered; its telegram is here */ \
 	X(REPEATED, "repeated")   /* the meter sent the telegram before once more, not the next */ \
 	X(REFUSED, "refused")     /* the meter answered E5h: it has no data */ \

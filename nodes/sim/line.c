@@ -20,8 +20,12 @@ enum {
 struct voice {
 	struct sim_sound sound; /* the first member: the line's list points to it */
 	struct voice *next;     /* unused ones */
-	uint8_t bytes[MBUS_FRAME_MAX];
+	size_t meter;           /* NOBODY: no meter's */
+	bool spoilt;            /* somebody else spoke meanwhile, or it did not come through */
+	uint8_t bytes[SIM_ANSWER_MAX];
 };
+
+#define NOBODY SIZE_MAX
 
 /* What the meters of one rate hear. */
 struct listener {
@@ -44,6 +48,7 @@ struct sim_line {
 	struct voice *unused; /* owned */
 	struct sim_ear ear;   /* the master's */
 	uint64_t answers;     /* so far */
+	struct sim_line_watch watch;
 	uint8_t out[HEARD_MAX];
 };
 
@@ -86,10 +91,15 @@ struct sim_line *sim_line_new(const struct sim_options *options)
 	return NULL;
 }
 
+/* A sound is the first member of its voice, which is ours. */
+static struct voice *voice_of(const struct sim_line *line, size_t index)
+{
+	return (struct voice *)(uintptr_t)line->sounds[index];
+}
+
 static void forget(struct sim_line *line, size_t index)
 {
-	/* A sound is the first member of its voice, which is ours. */
-	struct voice *voice = (struct voice *)(uintptr_t)line->sounds[index];
+	struct voice *voice = voice_of(line, index);
 	voice->next = line->unused;
 	line->unused = voice;
 	line->sounds[index] = line->sounds[--line->sound_count];
@@ -119,7 +129,7 @@ size_t sim_line_meter_count(const struct sim_line *line)
 	return line->options.meters;
 }
 
-struct sim_meter *sim_line_edit(struct sim_line *line, size_t index)
+struct sim_meter *sim_line_change_meter(struct sim_line *line, size_t index)
 {
 	return index < line->options.meters ? &line->meters[index] : NULL;
 }
@@ -127,6 +137,11 @@ struct sim_meter *sim_line_edit(struct sim_line *line, size_t index)
 const struct sim_meter *sim_line_meter(const struct sim_line *line, size_t index)
 {
 	return index < line->options.meters ? &line->meters[index] : NULL;
+}
+
+void sim_line_watch(struct sim_line *line, const struct sim_line_watch *watch)
+{
+	line->watch = *watch;
 }
 
 void sim_line_set_rate(struct sim_line *line, struct sim_rate rate)
@@ -178,6 +193,13 @@ static void speak(struct sim_line *line, struct voice *voice, size_t length, uns
 		line->ear.at = begin;
 	voice->sound = (struct sim_sound){
 		.begin = begin, .rate = rate, .gap = gap, .bytes = voice->bytes, .length = length};
+	voice->spoilt = false;
+	for (size_t i = 0; i < line->sound_count; i++) {
+		struct voice *other = voice_of(line, i);
+		if (sim_sound_end(&other->sound) > begin &&
+			other->sound.begin < sim_sound_end(&voice->sound))
+			other->spoilt = voice->spoilt = true;
+	}
 	line->sounds[line->sound_count++] = &voice->sound;
 }
 
@@ -189,6 +211,7 @@ bool sim_line_disturb(struct sim_line *line, const uint8_t *bytes, size_t length
 		return false;
 	length = length < sizeof voice->bytes ? length : sizeof voice->bytes;
 	memcpy(voice->bytes, bytes, length);
+	voice->meter = NOBODY;
 	speak(line, voice, length, 0, rate, begin);
 	return true;
 }
@@ -248,10 +271,10 @@ void sim_line_received(struct sim_line *line, const uint8_t *bytes, size_t lengt
 		.length = length};
 	line->in_end = sound.begin + line_time(line, rate, length * sim_byte_bits(rate));
 	const ml_time echo = free_from(line, sound.begin);
-	for (size_t at = 0; line->options.echo && at < length; at += MBUS_FRAME_MAX) {
+	for (size_t at = 0; line->options.echo && at < length; at += SIM_ANSWER_MAX) {
 		const size_t rest = length - at;
 		(void)sim_line_disturb(line, bytes + at,
-			rest < MBUS_FRAME_MAX ? rest : MBUS_FRAME_MAX, rate,
+			rest < SIM_ANSWER_MAX ? rest : SIM_ANSWER_MAX, rate,
 			echo + sim_bits(rate, at * sim_byte_bits(rate)));
 	}
 	for (struct listener *l = line->listeners; l; l = l->next) {
@@ -283,7 +306,11 @@ static void answer(struct sim_line *line, struct sim_meter *meter, const struct 
 	struct voice *voice = new_voice(line);
 	if (!voice)
 		return;
-	const size_t length = sim_meter_answer(meter, frame, wall, voice->bytes);
+	ml_time later = 0;
+	size_t length = sim_meter_answer(meter, frame, wall, voice->bytes);
+	voice->meter = (size_t)(meter - line->meters);
+	if (length > 0 && line->watch.answers)
+		line->watch.answers(line->watch.user, voice->meter, voice->bytes, &length, &later);
 	if (length == 0) {
 		voice->next = line->unused;
 		line->unused = voice;
@@ -293,7 +320,7 @@ static void answer(struct sim_line *line, struct sim_meter *meter, const struct 
 	/* No two answers of a meter come at quite the same time. */
 	const uint64_t part =
 		line->options.delay ? 0 : sim_hash(meter->seed, line->answers) % JITTER;
-	const ml_time begin = from + sim_bits(rate, delay) +
+	const ml_time begin = from + later + sim_bits(rate, delay) +
 			      (ml_time)(part * (uint64_t)sim_bits(rate, 1) / JITTER);
 	line->answers++;
 	speak(line, voice, length, line->options.gap, rate, begin);
@@ -381,8 +408,21 @@ static void forget_what_is_over(struct sim_line *line)
 {
 	const bool silent = sim_ear_when(&line->ear, line->sounds, line->sound_count) == ML_NEVER;
 	for (size_t i = line->sound_count; i-- > 0;) {
-		if (silent || sim_sound_end(line->sounds[i]) <= line->ear.at)
-			forget(line, i);
+		const struct voice *voice = voice_of(line, i);
+		if (!silent && sim_sound_end(&voice->sound) > line->ear.at)
+			continue;
+		if (voice->meter != NOBODY && !voice->spoilt && line->watch.came)
+			line->watch.came(
+				line->watch.user, voice->meter, voice->bytes, voice->sound.length);
+		forget(line, i);
+	}
+}
+
+static void spoil(struct sim_line *line)
+{
+	for (size_t i = 0; i < line->sound_count; i++) {
+		if (line->sounds[i]->begin <= line->ear.at)
+			voice_of(line, i)->spoilt = true;
 	}
 }
 
@@ -407,6 +447,8 @@ static size_t take(struct sim_line *line, ml_time now, ml_time wall, bool mixed,
 			break;
 		*damaged = bad;
 		line->ear = ear;
+		if (bad || line->cut || line->shorted)
+			spoil(line);
 		if (!line->cut && !line->shorted)
 			line->out[count++] = heard.byte;
 	}

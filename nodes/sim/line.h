@@ -18,7 +18,10 @@
 #include "sim/meter.h"
 #include "sim/wire.h"
 
-enum { SIM_METERS_MAX = 10000 };
+enum {
+	SIM_METERS_MAX = 10000,
+	SIM_ANSWER_MAX = 1024, /* a faulty meter may send more than a frame holds */
+};
 
 struct sim_options {
 	unsigned meters;
@@ -30,6 +33,16 @@ struct sim_options {
 	bool autobaud;     /* the meters follow the master's rate */
 	bool echo;         /* the master hears what it sends */
 	bool fast;         /* no time passes on the line */
+};
+
+/* Who watches a line, and makes it worse than it is. Each may be NULL. */
+struct sim_line_watch {
+	void *user;
+	/* A meter is about to send an answer: it may be changed in its place (up to
+	 * SIM_ANSWER_MAX bytes), come so much later, or not at all (length 0). */
+	void (*answers)(void *user, size_t meter, uint8_t *bytes, size_t *length, ml_time *later);
+	/* The answer of a meter alone has come to the master whole, as answers() left it. */
+	void (*came)(void *user, size_t meter, const uint8_t *bytes, size_t length);
 };
 
 #define SIM_OPTIONS_NONE ((struct sim_options){.meters = 20, .seed = 1, .baud = 2400})
@@ -48,7 +61,9 @@ size_t sim_line_meter_count(const struct sim_line *line);
 const struct sim_meter *sim_line_meter(const struct sim_line *line, size_t index);
 
 /* The same for whoever changes meters while they are on the line: a test, a fault. */
-struct sim_meter *sim_line_edit(struct sim_line *line, size_t index);
+struct sim_meter *sim_line_change_meter(struct sim_line *line, size_t index);
+
+void sim_line_watch(struct sim_line *line, const struct sim_line_watch *watch); /* copied */
 
 /* How the master sends and hears from now on. */
 void sim_line_set_rate(struct sim_line *line, struct sim_rate rate);
@@ -59,7 +74,7 @@ void sim_line_set_cut(struct sim_line *line, bool cut);
 void sim_line_set_short(struct sim_line *line, bool shorted);
 bool sim_line_is_short(const struct sim_line *line);
 
-/* Somebody sends out of turn: noise, a babbling meter. At most MBUS_FRAME_MAX bytes; false: out of
+/* Somebody sends out of turn: noise, a babbling meter. At most SIM_ANSWER_MAX bytes; false: out of
  * memory. Not before what was taken already. */
 bool sim_line_disturb(struct sim_line *line, const uint8_t *bytes, size_t length,
 	struct sim_rate rate, ml_time begin);

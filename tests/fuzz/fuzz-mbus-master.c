@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * Input: how to ask (1 byte), then pieces: how long it waits (1), how many bytes follow (1), the
- * bytes.
+ * bytes. Every eighth length is that of bytes with a parity error.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -35,6 +35,9 @@ static void look_at(const struct mbus_step *step)
 		require(found.begin == 0 && found.length == step->length);
 		require(step->tries > 0);
 		break;
+	case MBUS_STEP_DONE:
+		require(step->last);
+		break;
 	case MBUS_STEP_FAILED:
 		require(step->last && step->result != METER_FRAME_OK);
 		break;
@@ -48,7 +51,12 @@ static void ask(struct mbus_request *request, uint8_t how)
 		.secondary = how & 1,
 		.primary = how & 2 ? 8 : 254,
 		.baud = how & 4 ? 300 : 2400,
-		.telegrams = 1 + (how >> 4),
+		.telegrams = how >> 4,
+		.has_command = how & 16,
+		.command_optional = how & 32,
+		.command_ci = 0x50,
+		.command_length = how & 64 ? 1 : 0,
+		.quick = how & 128,
 		.timing = {.readout_retries = 2, .selection_retries = 2, .multi_retries = 1},
 		.peer = {.known = how & 8},
 	};
@@ -95,7 +103,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (at < size) {
 			size_t length = data[at++];
 			length = length < size - at ? length : size - at;
-			mbus_master_received(&m, data + at, length, now);
+			if (data[at - 1] % 8 == 7)
+				mbus_master_damaged(&m, data + at, length, now);
+			else
+				mbus_master_received(&m, data + at, length, now);
 			at += length;
 		}
 		pump(&m, now);

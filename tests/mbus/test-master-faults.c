@@ -308,6 +308,102 @@ static void step_may_be_left_for_later(void **state)
 	expect_telegram(&l, make(5, 2, false), 1, true);
 }
 
+static void broken(struct line *l, const uint8_t *bytes, size_t length)
+{
+	l->now += mbus_line_time(l->request.baud, length);
+	mbus_master_damaged(&l->master, bytes, length, l->now);
+}
+
+static void telegram_with_a_framing_error_is_not_taken(void **state)
+{
+	(void)state;
+	struct line l;
+	const struct telegram t = make(5, 1, false);
+	begin(&l);
+	l.request.peer.known = true;
+	l.request.timing.readout_retries = 1;
+	read_meter(&l);
+	/* Its checksum fits all the same. */
+	expect_short(&l, 0x5B, 5);
+	hear(&l, t.bytes, 14);
+	broken(&l, t.bytes + 14, 1);
+	hear(&l, t.bytes + 15, t.length - 15);
+	const ml_time heard = l.now;
+	expect_short(&l, 0x5B, 5);
+	assert_true(l.now - heard >= l.request.timing.collision);
+	hear(&l, t.bytes, 14);
+	broken(&l, t.bytes + 14, t.length - 14);
+	expect_failure(&l, METER_FRAME_COLLISION);
+	assert_int_equal(l.step.length, t.length);
+	assert_memory_equal(l.step.bytes, t.bytes, t.length);
+	assert_int_equal(l.master.tally.broken, 1 + t.length - 14);
+}
+
+static void errors_before_an_answer_are_passed_over(void **state)
+{
+	(void)state;
+	struct line l;
+	begin(&l);
+	read_meter(&l);
+	expect_short(&l, 0x40, 5);
+	broken(&l, (const uint8_t[]){0x00}, 1); /* a break */
+	ack(&l);
+	expect_short(&l, 0x7B, 5);
+	broken(&l, (const uint8_t[]){0x68, 0x68}, 2);
+	answer(&l, make(5, 1, false));
+	expect_telegram(&l, make(5, 1, false), 0, true);
+	assert_int_equal(l.master.tally.retries, 0);
+}
+
+static void broken_acknowledgement_is_a_collision(void **state)
+{
+	(void)state;
+	struct line l;
+	begin(&l);
+	by_number(&l);
+	l.request.timing.selection_retries = 0;
+	read_meter(&l);
+	expect_select(&l);
+	broken(&l, (const uint8_t[]){0xE5}, 1);
+	expect_failure(&l, METER_FRAME_COLLISION);
+}
+
+static void damaged_echo_holds_no_acknowledgement(void **state)
+{
+	(void)state;
+	struct line l;
+	uint8_t frame[MBUS_FRAME_MAX];
+	begin(&l);
+	by_number(&l);
+	l.request.address[2] = 0xE5; /* a number with what looks like an acknowledgement */
+	l.request.address[3] = 0x12;
+	l.request.timing.selection_retries = 0;
+	read_meter(&l);
+	const struct mbus_step *step = next(&l);
+	assert_int_equal(step->kind, MBUS_STEP_SEND);
+	const size_t length = step->length;
+	memcpy(frame, step->bytes, length);
+	frame[length - 2] ^= 0x10;
+	hear(&l, frame, length - 2);
+	broken(&l, frame + length - 2, 1);
+	hear(&l, frame + length - 1, 1);
+	assert_int_equal(l.master.tally.echoes, 1);
+	expect_failure(&l, METER_FRAME_TIMEOUT);
+}
+
+static void silent_meter_that_is_known_for_it_is_asked_once(void **state)
+{
+	(void)state;
+	struct line l;
+	begin(&l);
+	l.request.quick = true;
+	l.request.timing.readout_retries = 0;
+	read_meter(&l);
+	expect_short(&l, 0x40, 5);
+	expect_failure(&l, METER_FRAME_TIMEOUT);
+	assert_int_equal(l.step.tries, 1);
+}
+
 static void times_follow_from_the_baud_rate(void **state)
 {
 	(void)state;
@@ -342,6 +438,11 @@ int main(void)
 		cmocka_unit_test(babbling_line_ends),
 		cmocka_unit_test(readout_can_be_given_up_at_any_moment),
 		cmocka_unit_test(step_may_be_left_for_later),
+		cmocka_unit_test(telegram_with_a_framing_error_is_not_taken),
+		cmocka_unit_test(errors_before_an_answer_are_passed_over),
+		cmocka_unit_test(broken_acknowledgement_is_a_collision),
+		cmocka_unit_test(damaged_echo_holds_no_acknowledgement),
+		cmocka_unit_test(silent_meter_that_is_known_for_it_is_asked_once),
 		cmocka_unit_test(times_follow_from_the_baud_rate),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -135,6 +135,112 @@ static void noise_before_an_answer_is_passed_over(void **state)
 	}
 }
 
+static void expect_command(struct line *l, uint8_t control, uint8_t address)
+{
+	uint8_t frame[MBUS_FRAME_MAX];
+	expect_bytes(l, frame,
+		mbus_build_long(frame, control, address, l->request.command_ci, l->request.command,
+			l->request.command_length));
+}
+
+static void application_is_reset_before_the_readout(void **state)
+{
+	(void)state;
+	struct line l;
+	begin(&l);
+	l.request.has_command = true;
+	l.request.command_ci = 0x50;
+	l.request.command[0] = 0x10;
+	l.request.command_length = 1;
+	read_meter(&l);
+	expect_short(&l, 0x40, 5);
+	ack(&l);
+	expect_command(&l, 0x73, 5);
+	expect_command(&l, 0x73, 5); /* again with the same count bit */
+	ack(&l);
+	expect_short(&l, 0x5B, 5);
+	answer(&l, make(5, 1, false));
+	expect_telegram(&l, make(5, 1, false), 0, true);
+	/* The next one begins with it. */
+	read_meter(&l);
+	expect_command(&l, 0x73, 5);
+	ack(&l);
+	expect_short(&l, 0x5B, 5);
+	answer(&l, make(5, 2, false));
+	expect_telegram(&l, make(5, 2, false), 0, true);
+	/* By number it comes after the selection. */
+	by_number(&l);
+	read_meter(&l);
+	expect_select(&l);
+	ack(&l);
+	expect_command(&l, 0x73, 253);
+	ack(&l);
+	expect_short(&l, 0x5B, 253);
+	answer(&l, make(5, 3, false));
+	expect_telegram(&l, make(5, 3, false), 0, true);
+}
+
+static void meter_that_knows_no_application_reset(void **state)
+{
+	(void)state;
+	for (int optional = 0; optional < 2; optional++) {
+		struct line l;
+		begin(&l);
+		l.request.has_command = true;
+		l.request.command_optional = optional;
+		l.request.command_ci = 0x50;
+		read_meter(&l);
+		expect_short(&l, 0x40, 5);
+		ack(&l);
+		for (int i = 0; i < 3; i++)
+			expect_command(&l, 0x73, 5);
+		if (!optional) {
+			expect_failure(&l, METER_FRAME_TIMEOUT);
+			continue;
+		}
+		expect_short(&l, 0x7B, 5);
+		answer(&l, make(5, 1, false));
+		expect_telegram(&l, make(5, 1, false), 0, true);
+	}
+}
+
+static void contact_and_command_can_be_all(void **state)
+{
+	(void)state;
+	struct line l;
+	for (int with = 0; with < 2; with++) {
+		for (int secondary = 0; secondary < 2; secondary++) {
+			begin(&l);
+			l.request.telegrams = 0;
+			l.request.has_command = with;
+			l.request.command_ci = 0xBD;
+			if (secondary)
+				by_number(&l);
+			read_meter(&l);
+			if (secondary)
+				expect_select(&l);
+			else
+				expect_short(&l, 0x40, 5);
+			ack(&l);
+			if (with) {
+				expect_command(&l, 0x73, secondary ? 253 : 5);
+				ack(&l);
+			}
+			assert_int_equal(next(&l)->kind, MBUS_STEP_DONE);
+			assert_true(l.step.last);
+			assert_true(mbus_master_idle(&l.master));
+			assert_true(mbus_master_peer(&l.master).known);
+		}
+	}
+	/* Nobody there. */
+	begin(&l);
+	l.request.telegrams = 0;
+	read_meter(&l);
+	for (int i = 0; i < 3; i++)
+		expect_short(&l, 0x40, 5);
+	expect_failure(&l, METER_FRAME_TIMEOUT);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -144,6 +250,9 @@ int main(void)
 		cmocka_unit_test(limit_of_telegrams_holds),
 		cmocka_unit_test(echo_and_single_bytes_change_nothing),
 		cmocka_unit_test(noise_before_an_answer_is_passed_over),
+		cmocka_unit_test(application_is_reset_before_the_readout),
+		cmocka_unit_test(meter_that_knows_no_application_reset),
+		cmocka_unit_test(contact_and_command_can_be_all),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -204,8 +204,8 @@ static void acknowledgements_at_one_moment_sound_like_one(void **state)
 	/* Each with a delay of its own: they do not. */
 	options.delay = 0;
 	line = sim_line_new(&options);
-	sim_line_edit(line, 0)->delay = 20;
-	sim_line_edit(line, 1)->delay = 25;
+	sim_line_change_meter(line, 0)->delay = 20;
+	sim_line_change_meter(line, 1)->delay = 25;
 	h = ask(line, bytes, length, &now);
 	assert_true(h.count != 1 || h.bytes[0] != 0xE5 || h.bad > 0);
 	sim_line_free(line);
@@ -331,6 +331,60 @@ static void nothing_goes_through_an_open_or_a_shorted_line(void **state)
 	sim_line_free(line);
 }
 
+struct watched {
+	unsigned asked, came;
+	bool silence, longer;
+};
+
+static void on_answers(void *user, size_t meter, uint8_t *bytes, size_t *length, ml_time *later)
+{
+	struct watched *w = user;
+	w->asked++;
+	*later = ML_SEC;
+	if (w->silence && meter == 0)
+		*length = 0;
+	else if (w->longer)
+		memset(bytes + *length, 0x55, 500 - *length);
+	*length = *length > 0 && w->longer ? 500 : *length;
+}
+
+static void on_came(void *user, size_t meter, const uint8_t *bytes, size_t length)
+{
+	struct watched *w = user;
+	(void)meter;
+	(void)bytes;
+	assert_true(length > 0);
+	w->came++;
+}
+
+static void who_watches_a_line_may_spoil_it(void **state)
+{
+	(void)state;
+	const struct sim_options options = {.meters = 2, .seed = 1, .baud = 2400};
+	struct sim_line *line = sim_line_new(&options);
+	struct watched w = {0};
+	sim_line_watch(line, &(struct sim_line_watch){&w, on_answers, on_came});
+	ml_time now = 0;
+	struct heard h = request(line, 1, &now);
+	assert_true(is_telegram(&h));
+	assert_true(now > 2 * ML_SEC);
+	assert_int_equal(w.asked, 2);
+	assert_int_equal(w.came, 2);
+	/* What is garbled does not come. */
+	h = request(line, MBUS_ADDRESS_TEST, &now);
+	assert_int_equal(w.asked, 6);
+	assert_in_range(w.came, 2, 4); /* the short acknowledgements may */
+	w.silence = true;
+	w.came = 0;
+	h = request(line, MBUS_ADDRESS_TEST, &now);
+	assert_true(is_telegram(&h));
+	assert_int_equal(w.came, 2);
+	w.longer = true;
+	h = request(line, 2, &now);
+	assert_int_equal(h.count, 500);
+	sim_line_free(line);
+}
+
 static void same_seed_gives_the_same_collisions(void **state)
 {
 	(void)state;
@@ -362,6 +416,7 @@ int main(void)
 		cmocka_unit_test(rests_between_bytes_make_an_answer_longer),
 		cmocka_unit_test(meter_takes_up_a_rate_and_falls_back_if_nobody_comes),
 		cmocka_unit_test(nothing_goes_through_an_open_or_a_shorted_line),
+		cmocka_unit_test(who_watches_a_line_may_spoil_it),
 		cmocka_unit_test(same_seed_gives_the_same_collisions),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
