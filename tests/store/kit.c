@@ -48,10 +48,15 @@ static int service_start(struct ml_engine *engine, void **ret_service, struct ml
 
 static const struct ml_service_class services[] = {{"kit", service_start, free}, {0}};
 
+struct kit *kit_of_engine(struct ml_engine *engine)
+{
+	struct kit **slot = ml_service(engine, "kit");
+	return *slot;
+}
+
 static struct kit *kit_of(struct ml_node *node)
 {
-	struct kit **slot = ml_service(ml_node_engine(node), "kit");
-	return *slot;
+	return kit_of_engine(ml_node_engine(node));
 }
 
 /* ---- Nodes ---- */
@@ -287,28 +292,47 @@ const struct ml_family kit_family = {
 
 /* ---- The engine ---- */
 
-struct kit *kit_new(const char *data)
+struct kit *kit_new_with(const struct kit_options *wanted)
 {
-	static const struct ml_family *const families[] = {
-		&meter_family, &store_family, &kit_family, NULL};
 	struct kit *kit = calloc(1, sizeof *kit);
 	struct ml_error err = ML_ERROR_NONE;
+	size_t count = 0;
 	assert_non_null(kit);
-	if (data) {
-		(void)snprintf(kit->data, sizeof kit->data, "%s", data);
+	kit->families[count++] = &meter_family;
+	kit->families[count++] = &store_family;
+	kit->families[count++] = &kit_family;
+	for (size_t i = 0; i < 3 && wanted->more[i]; i++)
+		kit->families[count++] = wanted->more[i];
+	if (wanted->data) {
+		(void)snprintf(kit->data, sizeof kit->data, "%s", wanted->data);
 	} else {
 		(void)snprintf(kit->data, sizeof kit->data, "/tmp/meterloom-store-XXXXXX");
 		assert_non_null(mkdtemp(kit->data));
 	}
-	kit->clock = ml_clock_new_simulated(1790000000 * ML_SEC);
+	kit->clock = ml_clock_new_simulated(wanted->wall ? wanted->wall : 1790000000 * ML_SEC);
 	kit->log = ml_log_new(kit->clock, 0);
-	const struct ml_engine_options options = {
-		.families = families, .clock = kit->clock, .log = kit->log, .data = kit->data};
-	if (ml_engine_new(&options, &kit->engine, &err) < 0)
-		fail_msg("%s", err.text);
+	const struct ml_engine_options options = {.families = kit->families,
+		.clock = kit->clock,
+		.log = kit->log,
+		.data = kit->data,
+		.files = wanted->files,
+		.seed = wanted->seed};
+	if (ml_engine_new(&options, &kit->engine, &err) < 0) {
+		if (!wanted->may_fail)
+			fail_msg("%s", err.text);
+		kit->keep_data = true;
+		kit_free(kit);
+		return NULL;
+	}
 	struct kit **slot = ml_service(kit->engine, "kit");
 	*slot = kit;
 	return kit;
+}
+
+struct kit *kit_new(const char *data)
+{
+	const struct kit_options options = {.data = data};
+	return kit_new_with(&options);
 }
 
 static void remove_directory(const char *path)

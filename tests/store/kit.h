@@ -29,6 +29,7 @@ enum kit_mode { KIT_DELIVER, KIT_FAIL, KIT_HOLD };
 struct kit {
 	char data[64];
 	bool keep_data;
+	const struct ml_family *families[8];
 	struct ml_clock *clock;
 	struct ml_log *log;
 	struct ml_engine *engine;
@@ -52,6 +53,18 @@ struct kit {
 
 /* data NULL: a new directory. Fails the test on an error. */
 struct kit *kit_new(const char *data);
+
+struct kit_options {
+	const char *data;
+	const struct ml_files *files;    /* NULL: the system's */
+	const struct ml_family *more[3]; /* families beside those of the kit */
+	ml_time wall;                    /* 0: of the kit */
+	uint64_t seed;
+	bool may_fail; /* then NULL is given where the engine does not start */
+};
+struct kit *kit_new_with(const struct kit_options *options);
+/* The kit of an engine with the family of the kit. */
+struct kit *kit_of_engine(struct ml_engine *engine);
 void kit_free(struct kit *kit); /* removes the directory unless keep_data */
 
 /* Applies a graph written with ' for ". */

@@ -1,0 +1,86 @@
+/* The disk is full at each write of a gateway's life in turn, for a while: nothing that was given
+ * is lost, and all of it arrives. SPDX-License-Identifier: Apache-2.0
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+
+#include <cmocka.h>
+
+#include "count.h"
+#include "store/child.h"
+#include "store/cut.h"
+
+enum { STEPS = 12, FOR_WRITES = 30 };
+
+struct run {
+	const char *data, *graph;
+	uint64_t seed;
+	uint64_t fails_at; /* 0: none */
+};
+
+static void live(void *user, int tell_to)
+{
+	const struct run *run = user;
+	struct life life = {
+		.tell_to = tell_to, .random = run->seed * 6364136223846793005u + 1, .trace = 1};
+	cut_install(run->data, run->seed);
+	cut_no_room(
+		run->fails_at ? run->fails_at : UINT64_MAX / 2, 1 + life_random(&life, FOR_WRITES));
+	/* A gateway that cannot begin says why, and is started again. */
+	unsigned starts = 0;
+	while (!life_begin(&life, run->data, &cut_files, 0, run->graph))
+		assert_true(++starts <= FOR_WRITES);
+	life_live(&life, STEPS);
+	life_tell_number(&life, cut_writes());
+	cut_no_room(UINT64_MAX / 2, 1);
+	kit_run(life.kit, ML_MINUTE);
+	life_finish(&life);
+	life_end(&life);
+}
+
+/* Gives how many writes there were. */
+static uint64_t one_life(const char *graph, uint64_t seed, uint64_t fails_at)
+{
+	char data[64];
+	struct tale tale = {0};
+	child_folder(data);
+	struct run run = {.data = data, .graph = graph, .seed = seed, .fails_at = fails_at};
+	const int status = child_run(live, &run, &tale);
+	if (status)
+		fail_msg("write %llu found no room, in %s: the gateway ended with status %x",
+			(unsigned long long)fails_at, data, (unsigned)status);
+	tale_check(&tale);
+	assert_int_equal(tale.acknowledged, tale.stored);
+	const uint64_t writes = tale.number;
+	tale_free(&tale);
+	child_remove(data);
+	return writes;
+}
+
+static void each_write_in_turn(const char *graph, uint64_t seed)
+{
+	const uint64_t writes = one_life(graph, seed, 0);
+	const unsigned part = 10 / test_count(10);
+	assert_in_range(writes, 100, 100000);
+	for (uint64_t i = 1 + seed % part; i <= writes; i += part)
+		one_life(graph, seed, i);
+	print_message("%llu writes\n", (unsigned long long)writes);
+}
+
+static void batches_survive_a_full_disk(void **state)
+{
+	(void)state;
+	each_write_in_turn(life_batches, 3);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(batches_survive_a_full_disk),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
