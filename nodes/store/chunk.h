@@ -20,7 +20,8 @@
 
 enum {
 	STORE_CHUNK_ROWS_MAX = 32768,
-	STORE_CHUNK_TOKENS_MAX = 1 << 21,   /* records of all rows */
+	STORE_CHUNK_SHAPES_MAX = 256,
+	STORE_CHUNK_TOKENS_MAX = 1 << 20,   /* records of all rows */
 	STORE_CHUNK_CONTENT_MAX = 16 << 20, /* bytes of all contents */
 	STORE_CHUNK_BLOB_MAX = 40 << 20,    /* bytes of a blob that is looked at */
 	STORE_CHUNK_CHECK_BYTES = 4,        /* of a reading's check, where nothing else is said */
@@ -89,7 +90,12 @@ struct store_chunk_value {
 	uint8_t kind; /* enum store_chunk_kind */
 };
 
-/* Reads one record of all rows of one shape (index into store_chunk_shapes()), and nothing else.
+/* Reads the times of all rows of one shape (index into store_chunk_shapes()): `times` has room for
+ * them. -EBADMSG, -ENOMEM. */
+int store_chunk_times(
+	struct store_chunk *chunk, size_t shape, int64_t *times, struct ml_error *err);
+
+/* Reads one record of all rows of one shape, and nothing else.
  * `values` has room for the rows of the shape. -EBADMSG, -ENOMEM. */
 int store_chunk_series(struct store_chunk *chunk, size_t shape, unsigned record,
 	struct store_chunk_value *values, struct ml_error *err);

@@ -1,0 +1,486 @@
+/* Writing a chunk: rows into columns, columns into a blob.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+#include "store/chunk.h"
+#include "store/chunk_content.h"
+#include "store/chunk_format.h"
+
+/* The rows of one shape. */
+struct stream {
+	int64_t shape;
+	unsigned records;
+	uint32_t *rows; /* their indices, within the packer's */
+	size_t count;
+	size_t split; /* how many contents are taken apart */
+};
+
+struct store_chunk_packer {
+	unsigned check_bytes;
+	struct chunk_bytes head, data, columns, trial;
+	struct stream *streams; /* room for as many as rows */
+	size_t stream_count;
+	size_t room;         /* rows that the following have room for */
+	uint32_t *order;     /* the stream of each row */
+	uint32_t *rows;      /* indices, stream by stream */
+	struct store_in *at; /* where each row of a stream is, those taken apart */
+	struct chunk_head *heads;
+	struct chunk_token *tokens;
+	uint64_t *numbers;
+	struct chunk_text *texts;
+};
+
+struct store_chunk_packer *store_chunk_packer_new(unsigned check_bytes)
+{
+	struct store_chunk_packer *packer = calloc(1, sizeof *packer);
+	if (packer)
+		packer->check_bytes = check_bytes < 4 ? check_bytes : 4;
+	return packer;
+}
+
+static void free_arrays(struct store_chunk_packer *packer)
+{
+	free(packer->streams);
+	free(packer->order);
+	free(packer->rows);
+	free(packer->at);
+	free(packer->heads);
+	free(packer->tokens);
+	free(packer->numbers);
+	free(packer->texts);
+}
+
+void store_chunk_packer_free(struct store_chunk_packer *packer)
+{
+	if (!packer)
+		return;
+	free_arrays(packer);
+	chunk_bytes_free(&packer->head);
+	chunk_bytes_free(&packer->data);
+	chunk_bytes_free(&packer->columns);
+	chunk_bytes_free(&packer->trial);
+	free(packer);
+}
+
+static bool make_room(struct store_chunk_packer *packer, size_t count)
+{
+	if (count <= packer->room)
+		return true;
+	free_arrays(packer);
+	packer->room = 0;
+	packer->streams = calloc(count, sizeof *packer->streams);
+	packer->order = calloc(count, sizeof *packer->order);
+	packer->rows = calloc(count, sizeof *packer->rows);
+	packer->at = calloc(count, sizeof *packer->at);
+	packer->heads = calloc(count, sizeof *packer->heads);
+	packer->tokens = calloc(count, sizeof *packer->tokens);
+	packer->numbers = calloc(count, sizeof *packer->numbers);
+	packer->texts = calloc(count, sizeof *packer->texts);
+	if (!packer->streams || !packer->order || !packer->rows || !packer->at || !packer->heads ||
+		!packer->tokens || !packer->numbers || !packer->texts)
+		return false;
+	packer->room = count;
+	return true;
+}
+
+/* ---- Columns ---- */
+
+static bool all_equal(const uint64_t *numbers, size_t count)
+{
+	for (size_t i = 1; i < count; i++)
+		if (numbers[i] != numbers[0])
+			return false;
+	return true;
+}
+
+static bool all_equal_texts(const struct chunk_text *texts, size_t count)
+{
+	for (size_t i = 1; i < count; i++)
+		if (texts[i].length != texts[0].length ||
+			(texts[0].length && memcmp(texts[i].at, texts[0].at, texts[0].length) != 0))
+			return false;
+	return true;
+}
+
+/* Bytes that stand for themselves, where guessing does not make them fewer. */
+static bool put_plain(struct store_chunk_packer *packer, size_t count, unsigned width)
+{
+	if (packer->trial.length + 8 < count * width)
+		return false;
+	chunk_byte(&packer->columns, (uint8_t)(CHUNK_PLAIN | width << CHUNK_FORM_BITS));
+	for (size_t i = 0; i < count; i++)
+		for (unsigned byte = 0; byte < width; byte++)
+			chunk_byte(&packer->data, (uint8_t)(packer->numbers[i] >> 8 * byte));
+	return true;
+}
+
+/* Puts the first `count` of the packer's numbers as a column. false: they are all zero, and it is
+ * none. `width`: of bytes that may stand plainly; 0: they never do. */
+static int put_numbers(struct store_chunk_packer *packer, size_t count, unsigned width)
+{
+	const uint64_t *numbers = packer->numbers;
+	struct chunk_bytes *head = &packer->columns;
+	struct chunk_plan plan = {0};
+	if (all_equal(numbers, count)) {
+		if (!count || !numbers[0])
+			return 0;
+		chunk_byte(head, CHUNK_CONSTANT);
+		chunk_leb(head, store_zigzag((int64_t)numbers[0]));
+		return 1;
+	}
+	int result = chunk_numbers_plan(numbers, count, &plan);
+	if (result < 0)
+		return result;
+	packer->trial.length = 0;
+	chunk_numbers_write(numbers, count, &plan, &packer->trial);
+	if (width && put_plain(packer, count, width))
+		return 1;
+	chunk_byte(head, (uint8_t)(CHUNK_CODED | plan.context << CHUNK_FORM_BITS |
+				   (plan.period ? CHUNK_HAS_PERIOD : 0)));
+	chunk_byte(head, (uint8_t)(plan.near | plan.trend << CHUNK_NEAR_BITS));
+	chunk_leb(head, store_zigzag((int64_t)plan.first));
+	if (plan.period)
+		chunk_leb(head, plan.period);
+	chunk_leb(head, packer->trial.length);
+	chunk_append(&packer->data, packer->trial.at, packer->trial.length);
+	return 1;
+}
+
+/* The same of its texts. */
+static int put_texts(struct store_chunk_packer *packer, size_t count)
+{
+	const struct chunk_text *texts = packer->texts;
+	const size_t start = packer->data.length;
+	if (all_equal_texts(texts, count)) {
+		if (!count || !texts[0].length)
+			return 0;
+		chunk_byte(&packer->columns, CHUNK_CONSTANT);
+		chunk_leb(&packer->columns, texts[0].length);
+		chunk_append(&packer->data, texts[0].at, texts[0].length);
+		return 1;
+	}
+	chunk_byte(&packer->columns, CHUNK_CODED);
+	chunk_texts_write(texts, count, &packer->data);
+	chunk_leb(&packer->columns, packer->data.length - start);
+	return 1;
+}
+
+/* ---- The rows of a shape ---- */
+
+struct packing {
+	struct store_chunk_packer *packer;
+	const struct store_row *rows;
+	size_t count;
+	int64_t unit; /* µs */
+};
+
+static uint64_t row_field(const struct packing *p, const struct store_row *row, unsigned field)
+{
+	switch (field) {
+	case CHUNK_SEQUENCE:
+		return row->sequence;
+	case CHUNK_TIME:
+		return (uint64_t)(row->time / p->unit);
+	case CHUNK_TRACE:
+		return row->trace;
+	case CHUNK_ORIGIN:
+		return row->origin;
+	default:
+		return row->check &
+		       (p->packer->check_bytes == 4 ? UINT32_MAX
+						    : (1u << 8 * p->packer->check_bytes) - 1);
+	}
+}
+
+static size_t gather_field(const struct packing *p, const struct stream *stream, unsigned field)
+{
+	struct store_chunk_packer *packer = p->packer;
+	size_t count = 0;
+	if (field < CHUNK_WHOLE) {
+		for (size_t i = 0; i < stream->count; i++)
+			packer->numbers[count++] = row_field(p, &p->rows[stream->rows[i]], field);
+	} else if (field == CHUNK_WHOLE) {
+		for (size_t i = 0; i < stream->count; i++)
+			packer->numbers[count++] = !packer->at[i].at;
+	} else if (field == CHUNK_CONTENT) {
+		for (size_t i = 0; i < stream->count; i++) {
+			const struct store_row *row = &p->rows[stream->rows[i]];
+			if (!packer->at[i].at)
+				packer->texts[count++] = (struct chunk_text){
+					.at = row->content, .length = (uint32_t)row->length};
+		}
+	} else {
+		for (size_t i = 0; i < stream->count; i++) {
+			const struct chunk_head *head = &packer->heads[i];
+			if (!packer->at[i].at ||
+				!chunk_head_has(head->fields[CHUNK_HEAD], (enum chunk_field)field))
+				continue;
+			if (field == CHUNK_ERROR_TEXT)
+				packer->texts[count++] = head->error;
+			else
+				packer->numbers[count++] = head->fields[field];
+		}
+	}
+	return count;
+}
+
+static bool is_text(unsigned field)
+{
+	return field == CHUNK_ERROR_TEXT || field == CHUNK_CONTENT;
+}
+
+/* A mask of the columns that are there, then they. */
+static int put_fields(const struct packing *p, const struct stream *stream)
+{
+	struct store_chunk_packer *packer = p->packer;
+	uint64_t mask = 0;
+	packer->columns.length = 0;
+	for (unsigned field = 0; field < CHUNK_FIELDS; field++) {
+		const size_t count = gather_field(p, stream, field);
+		const int result =
+			is_text(field) ? put_texts(packer, count)
+				       : put_numbers(packer, count,
+						 field == CHUNK_CHECK ? packer->check_bytes : 0);
+		if (result < 0)
+			return result;
+		mask |= (uint64_t)result << field;
+	}
+	chunk_leb(&packer->head, mask);
+	chunk_append(&packer->head, packer->columns.at, packer->columns.length);
+	return 0;
+}
+
+static size_t gather_record_field(
+	struct store_chunk_packer *packer, const struct stream *stream, unsigned field)
+{
+	static const uint8_t classes[] = {
+		[CHUNK_NUMBER] = CHUNK_IS_NUMBER,
+		[CHUNK_EXPONENT] = CHUNK_IS_SCALED,
+		[CHUNK_SCALED] = CHUNK_IS_SCALED,
+		[CHUNK_DAY] = CHUNK_IS_DAY,
+		[CHUNK_MOMENT] = CHUNK_IS_MOMENT,
+		[CHUNK_MOMENT_FLAGS] = CHUNK_IS_MOMENT,
+		[CHUNK_TOKEN] = CHUNK_IS_OTHER,
+	};
+	size_t count = 0;
+	for (size_t i = 0; i < stream->split; i++) {
+		const struct chunk_token *token = &packer->tokens[i];
+		if (field == CHUNK_CLASS)
+			packer->numbers[count++] = token->class;
+		else if (token->class != classes[field])
+			continue;
+		else if (field == CHUNK_TOKEN)
+			packer->texts[count++] = token->text;
+		else if (field == CHUNK_EXPONENT || field == CHUNK_MOMENT_FLAGS)
+			packer->numbers[count++] = token->extra;
+		else
+			packer->numbers[count++] = token->value;
+	}
+	return count;
+}
+
+static int put_record(const struct packing *p, const struct stream *stream)
+{
+	struct store_chunk_packer *packer = p->packer;
+	uint64_t mask = 0;
+	size_t taken = 0;
+	for (size_t i = 0; i < stream->count; i++)
+		if (packer->at[i].at && !chunk_token_take(&packer->at[i], &packer->tokens[taken++]))
+			return -EINVAL; /* cannot be: it has been tried */
+	packer->columns.length = 0;
+	for (unsigned field = 0; field < CHUNK_RECORD_FIELDS; field++) {
+		const size_t count = gather_record_field(packer, stream, field);
+		const int result = field == CHUNK_TOKEN ? put_texts(packer, count)
+							: put_numbers(packer, count, 0);
+		if (result < 0)
+			return result;
+		mask |= (uint64_t)result << field;
+	}
+	chunk_leb(&packer->head, mask);
+	chunk_append(&packer->head, packer->columns.at, packer->columns.length);
+	return 0;
+}
+
+/* Takes the heads and errors apart, and stands before the first token of each row. */
+static void begin_stream(const struct packing *p, struct stream *stream)
+{
+	struct store_chunk_packer *packer = p->packer;
+	stream->split = 0;
+	for (size_t i = 0; i < stream->count; i++) {
+		const struct store_row *row = &p->rows[stream->rows[i]];
+		struct store_in in = {.at = row->content, .end = row->content + row->length};
+		struct chunk_token token;
+		packer->at[i] = (struct store_in){0};
+		if (!row->length || !chunk_content_fits(row->content, row->length, stream->records))
+			continue;
+		(void)chunk_head_take(&in, &packer->heads[i]);
+		packer->at[i] = in;
+		stream->split++;
+		if (!chunk_head_has(packer->heads[i].fields[CHUNK_HEAD], CHUNK_ERROR_TEXT))
+			continue;
+		for (unsigned r = 0; r < stream->records; r++)
+			(void)chunk_token_take(&in, &token);
+		(void)chunk_error_take(&in, &packer->heads[i]);
+	}
+}
+
+static int put_stream(const struct packing *p, struct stream *stream)
+{
+	begin_stream(p, stream);
+	int result = put_fields(p, stream);
+	for (unsigned r = 0; result == 0 && r < stream->records; r++)
+		result = put_record(p, stream);
+	return result;
+}
+
+/* ---- The whole ---- */
+
+static int find_streams(struct store_chunk_packer *packer, const struct packing *p,
+	store_chunk_records *records, void *user)
+{
+	uint32_t last = 0;
+	size_t tokens = 0;
+	packer->stream_count = 0;
+	for (size_t i = 0; i < p->count; i++) {
+		const int64_t shape = p->rows[i].shape;
+		uint32_t s = last;
+		if (s >= packer->stream_count || packer->streams[s].shape != shape)
+			for (s = 0; s < packer->stream_count && packer->streams[s].shape != shape;)
+				s++;
+		struct stream *stream = &packer->streams[s];
+		if (s == packer->stream_count) {
+			const int known = shape ? records(user, shape) : 0;
+			*stream = (struct stream){
+				.shape = shape, .records = known < 0 ? 0 : (unsigned)known};
+			if (++packer->stream_count > STORE_CHUNK_SHAPES_MAX)
+				return -E2BIG;
+		}
+		stream->count++;
+		tokens += stream->records;
+		packer->order[i] = s;
+		last = s;
+	}
+	if (tokens > STORE_CHUNK_TOKENS_MAX)
+		return -E2BIG;
+	uint32_t *rows = packer->rows;
+	for (size_t s = 0; s < packer->stream_count; s++) {
+		packer->streams[s].rows = rows;
+		rows += packer->streams[s].count;
+		packer->streams[s].count = 0;
+	}
+	for (size_t i = 0; i < p->count; i++) {
+		struct stream *stream = &packer->streams[packer->order[i]];
+		stream->rows[stream->count++] = (uint32_t)i;
+	}
+	return 0;
+}
+
+/* The largest that divides all times. */
+static int64_t find_unit(const struct store_row *rows, size_t count)
+{
+	static const int64_t units[] = {1000000, 1000};
+	for (size_t u = 0; u < sizeof units / sizeof *units; u++) {
+		size_t i = 0;
+		while (i < count && rows[i].time % units[u] == 0)
+			i++;
+		if (i == count)
+			return units[u];
+	}
+	return 1;
+}
+
+static int put_head(const struct packing *p)
+{
+	struct store_chunk_packer *packer = p->packer;
+	struct chunk_bytes *head = &packer->head;
+	chunk_byte(head, CHUNK_VERSION);
+	chunk_leb(head, p->count);
+	chunk_leb(head, (uint64_t)p->unit);
+	chunk_leb(head, packer->stream_count);
+	for (size_t s = 0; s < packer->stream_count; s++) {
+		chunk_leb(head, store_zigzag(packer->streams[s].shape));
+		chunk_leb(head, packer->streams[s].records);
+		if (packer->stream_count > 1)
+			chunk_leb(head, packer->streams[s].count);
+	}
+	if (packer->stream_count == 1)
+		return 0;
+	for (size_t i = 0; i < p->count; i++)
+		packer->numbers[i] = packer->order[i];
+	packer->columns.length = 0;
+	const int result = put_numbers(packer, p->count, 0);
+	chunk_append(head, packer->columns.at, packer->columns.length);
+	return result < 0 ? result : 0;
+}
+
+static int check_rows(const struct store_row *rows, size_t count, struct ml_error *err)
+{
+	size_t content = 0;
+	if (!count || count > STORE_CHUNK_ROWS_MAX)
+		return ml_error_set(err, count ? -E2BIG : -EINVAL,
+			"a chunk holds 1 to %d readings, not %zu", STORE_CHUNK_ROWS_MAX, count);
+	for (size_t i = 0; i < count; i++) {
+		if (rows[i].boot)
+			return ml_error_set(err, -EINVAL,
+				"reading %llu has no wall time yet and cannot be packed",
+				(unsigned long long)rows[i].sequence);
+		if (rows[i].length > STORE_CHUNK_CONTENT_MAX - content)
+			return ml_error_set(err, -E2BIG,
+				"the readings of a chunk hold more than %d bytes",
+				STORE_CHUNK_CONTENT_MAX);
+		content += rows[i].length;
+	}
+	return 0;
+}
+
+static void finish(struct store_chunk_packer *packer)
+{
+	struct chunk_bytes *blob = &packer->head;
+	chunk_append(blob, packer->data.at, packer->data.length);
+	const uint32_t crc = (uint32_t)crc32(0, blob->at, (uInt)blob->length);
+	for (unsigned i = 0; i < CHUNK_CRC_BYTES; i++)
+		chunk_byte(blob, (uint8_t)(crc >> 8 * i));
+}
+
+int store_chunk_pack(struct store_chunk_packer *packer, const struct store_row *rows, size_t count,
+	store_chunk_records *records, void *user, const uint8_t **ret_blob, size_t *ret_length,
+	struct ml_error *err)
+{
+	struct packing p = {.packer = packer, .rows = rows, .count = count};
+	int result = check_rows(rows, count, err);
+	if (result < 0)
+		return result;
+	if (!make_room(packer, count))
+		return ml_error_set(err, -ENOMEM, "out of memory");
+	packer->head.length = 0;
+	packer->data.length = 0;
+	p.unit = find_unit(rows, count);
+	result = find_streams(packer, &p, records, user);
+	if (result == 0)
+		result = put_head(&p);
+	for (size_t s = 0; result == 0 && s < packer->stream_count; s++)
+		result = put_stream(&p, &packer->streams[s]);
+	if (result == 0)
+		finish(packer);
+	if (packer->head.failed || packer->data.failed || packer->columns.failed ||
+		packer->trial.failed) {
+		packer->head.failed = packer->data.failed = false;
+		packer->columns.failed = packer->trial.failed = false;
+		result = -ENOMEM;
+	}
+	if (result == -E2BIG)
+		return ml_error_set(err, result,
+			"these %zu readings have more values or kinds of telegram than a chunk "
+			"holds: pack fewer at once",
+			count);
+	if (result < 0)
+		return ml_error_set(
+			err, result, "a chunk of %zu readings could not be packed", count);
+	*ret_blob = packer->head.at;
+	*ret_length = packer->head.length;
+	return 0;
+}
