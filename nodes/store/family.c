@@ -58,6 +58,7 @@ const struct ml_family store_family = {
 	.name = "store",
 	.node_classes = node_classes,
 	.commands = store_commands,
+	.settings = store_settings,
 	.events = events,
 	.migrations = store_migrations,
 	.services = store_services,

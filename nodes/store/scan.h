@@ -78,7 +78,11 @@ int store_view_telegram(struct store_view *view, const struct store_row *row,
 
 /* ---- Scans ---- */
 
-enum store_order { STORE_BY_TIME, STORE_BY_SEQUENCE };
+enum store_order {
+	STORE_BY_TIME,
+	STORE_BY_DEVICE, /* one device after the other as they are given, each by time */
+	STORE_BY_SEQUENCE,
+};
 
 struct store_place {
 	ml_time time;
@@ -89,7 +93,7 @@ struct store_scan_options {
 	const int64_t *devices; /* copied; NULL: all that there are when the scan begins */
 	size_t device_count;
 	enum store_order order;
-	bool backward;
+	bool backward;        /* by device: each of them, not their order */
 	bool failed;          /* also what holds no values: readouts that failed */
 	bool timeless;        /* also what has no wall time yet; by sequence only */
 	ml_time from, to;     /* both included */
@@ -114,9 +118,10 @@ int store_scan_next(
 
 void store_scan_end(struct store_scan *scan); /* accepts NULL */
 
-/* The newest row by time of each of some devices, in the order given; `each` is not called for
- * those that have none. Ends with what `each` returns unless that is 0. */
-int store_scan_latest(struct store_view *view, const int64_t *devices, size_t count, bool failed,
+/* The newest row by time of each device of the options, in their order; `each` is not called for
+ * those that have none. What it returns ends it unless that is 0. Order and direction do not count.
+ */
+int store_scan_latest(struct store_view *view, const struct store_scan_options *options,
 	int (*each)(void *user, size_t index, const struct store_row *row, struct ml_error *err),
 	void *user, struct ml_error *err);
 

@@ -214,6 +214,7 @@ static void on_round(struct ml_node *node, void *self, const struct ml_round *ro
 {
 	struct store *store = self;
 	struct mark *mark = malloc(sizeof *mark);
+	store_writer_round(store->writer, &store->door, round->phase == ML_ROUND_BEGIN);
 	if (!mark) {
 		ml_node_log(
 			node, ML_LOG_ERROR, "out of memory: a round goes on before it is stored");
@@ -225,8 +226,6 @@ static void on_round(struct ml_node *node, void *self, const struct ml_round *ro
 	store->marks_end = &mark->next;
 	if (store->passed == store->taken)
 		go_on(store);
-	else if (round->phase == ML_ROUND_END)
-		store_writer_hurry(store->writer);
 }
 
 static void room(struct ml_node *node, void *self)
@@ -302,8 +301,10 @@ const struct ml_node_class store_class = {
 	.version = 1,
 	.title = "Store",
 	.help = "Keeps every reading, with its telegram, in the gateway's database. Readings are "
-		"written together four times a second, and are acknowledged only after they are on "
-		"the disk. When the disk is full or cannot be written, the node says so, takes no "
+		"written together: four times a second, while a round runs every ten seconds "
+		"(setting store.round_commit), and at its end at once. They are acknowledged only "
+		"after they are on the disk. When the disk is full or cannot be written, the node "
+		"says so, takes no "
 		"more, and goes on by itself when it can.",
 	.category = "store",
 	.ports = ports,

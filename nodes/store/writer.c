@@ -10,6 +10,7 @@
 #include <meterloom/clock.h>
 #include <meterloom/event.h>
 #include <meterloom/family.h>
+#include <meterloom/setting.h>
 
 #include "meter/reading_message.h"
 
@@ -17,7 +18,7 @@ static const char doing[] = "writing readings.db";
 
 struct store_writer *store_writer(struct ml_engine *engine)
 {
-	return ml_service(engine, store_services[0].name);
+	return ml_service(engine, "readings");
 }
 
 /* ---- Opening ---- */
@@ -81,6 +82,8 @@ int store_writer_ready(struct store_writer *writer, struct ml_error *err)
 		result = store_inserter_open(&writer->inserter, writer->db, writer->committed, err);
 	if (result < 0)
 		close_database(writer);
+	else
+		atomic_fetch_add(&writer->opened, 1);
 	return result;
 }
 
@@ -248,6 +251,14 @@ static void timer_fired(struct ml_timer *timer)
 
 /* ---- Doors ---- */
 
+static ml_time read_duration(struct ml_engine *engine, const char *setting)
+{
+	json_t *value = ml_setting_get(engine, setting);
+	const ml_time time = (ml_time)(json_number_value(value) * (double)ML_SEC);
+	json_decref(value);
+	return time;
+}
+
 void store_writer_open_door(struct store_writer *writer, struct store_door *door)
 {
 	struct ml_error err = ML_ERROR_NONE;
@@ -283,6 +294,26 @@ void store_writer_close_door(struct store_writer *writer, struct store_door *doo
 	}
 }
 
+static bool simulated(const struct store_writer *writer)
+{
+	return ml_clock_is_simulated(ml_engine_clock(writer->engine));
+}
+
+/* When what the door gathers is written at the latest. */
+static ml_time door_due(const struct store_writer *writer, const struct store_door *door)
+{
+	const ml_time now = ml_lane_now(writer->lane);
+	if (door->rounds)
+		return now + writer->round_commit;
+	return simulated(writer) ? now : now + STORE_GATHER_TIME;
+}
+
+static void write_by(struct store_writer *writer, ml_time due)
+{
+	if (!writer->timer_runs || due < writer->timer.due)
+		start_timer(writer, due);
+}
+
 void store_writer_give(
 	struct store_writer *writer, struct store_door *door, struct ml_message *message)
 {
@@ -298,27 +329,28 @@ void store_writer_give(
 		return;
 	if (writer->waiting >= STORE_GATHER_MAX)
 		write_now(writer);
-	else if (!writer->timer_runs)
-		start_timer(writer, ml_lane_now(writer->lane) +
-					    (ml_clock_is_simulated(ml_engine_clock(writer->engine))
-							    ? 0
-							    : STORE_GATHER_TIME));
+	else if (!writer->timer_runs || !door->rounds)
+		write_by(writer, door_due(writer, door));
 }
 
-void store_writer_hurry(struct store_writer *writer)
+void store_writer_round(struct store_writer *writer, struct store_door *door, bool begins)
 {
 	const ml_time now = ml_lane_now(writer->lane);
 	const ml_time soonest = writer->commits ? writer->last_commit + STORE_GATHER_TIME : now;
-	const bool simulated = ml_clock_is_simulated(ml_engine_clock(writer->engine));
+	if (begins) {
+		writer->round_commit = read_duration(writer->engine, "store.round_commit");
+		door->rounds++;
+		return;
+	}
+	door->rounds -= door->rounds > 0;
 	if (!writer->waiting || writer->troubled)
 		return;
-	if (!writer->timer_runs || soonest < writer->timer.due)
-		start_timer(writer, simulated || soonest < now ? now : soonest);
+	write_by(writer, simulated(writer) || soonest < now ? now : soonest);
 }
 
 /* ---- The service ---- */
 
-static int service_start(struct ml_engine *engine, void **ret_service, struct ml_error *err)
+int store_writer_start(struct ml_engine *engine, void **ret_service, struct ml_error *err)
 {
 	struct store_writer *writer = calloc(1, sizeof *writer);
 	if (!writer)
@@ -334,7 +366,7 @@ static int service_start(struct ml_engine *engine, void **ret_service, struct ml
 	return 0;
 }
 
-static void service_stop(void *service)
+void store_writer_stop(void *service)
 {
 	struct store_writer *writer = service;
 	const bool was_open = writer->db && keep_file(writer, NULL) == 0;
@@ -343,8 +375,3 @@ static void service_stop(void *service)
 		store_health_end(&writer->health, writer->sequence);
 	free(writer);
 }
-
-const struct ml_service_class store_services[] = {
-	{.name = "readings", .start = service_start, .stop = service_stop},
-	{0},
-};

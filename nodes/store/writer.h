@@ -1,13 +1,16 @@
 /* The one writer of readings.db: the service "readings". Nodes `store` are doors to it.
  * SPDX-License-Identifier: Apache-2.0
  *
- * Lives on the lane "database". Readings are gathered and written in one transaction, four times a
- * second or when enough has gathered; nothing is open between two of them. Where that fails (a full
- * disk, a file system that became read-only), everything gathered is kept and tried again: nothing
- * that is acknowledged is lost, and nothing is acknowledged that is not on the disk.
+ * Lives on the lane "database". Readings are gathered and written in one transaction, 250 ms after
+ * the first, when enough has gathered or when a round ends; nothing is open between two of them.
+ * Where that fails (a full disk, a file system that became read-only), everything gathered is kept
+ * and tried again: nothing that is acknowledged is lost, and nothing is acknowledged that is not on
+ * the disk.
  */
 #ifndef STORE_WRITER_H
 #define STORE_WRITER_H
+
+#include <stdatomic.h>
 
 #include <meterloom/database.h>
 #include <meterloom/engine.h>
@@ -27,6 +30,7 @@ enum {
 
 extern const struct ml_migration store_migrations[];
 extern const struct ml_service_class store_services[];
+extern const struct ml_setting store_settings[];
 
 /* What a node hands in. Embedded in its instance. */
 struct store_door {
@@ -38,6 +42,7 @@ struct store_door {
 	/* Whether it can be written now. `err` tells why not; NULL: it can again. */
 	void (*trouble)(struct store_door *door, const struct ml_error *err);
 	/* private */
+	unsigned rounds; /* that run */
 	struct store_door *next;
 };
 
@@ -48,9 +53,11 @@ struct store_writer {
 	struct store_health health;
 	struct store_inserter inserter;
 	struct store_door *doors;
-	size_t waiting; /* readings of all doors */
+	atomic_uint opened; /* how often the database was; any thread */
+	size_t waiting;     /* readings of all doors */
 	struct ml_timer timer;
 	bool timer_runs;
+	ml_time round_commit;
 	bool troubled;
 	struct ml_error trouble;
 	bool undo; /* the file holds more than `sequence`: a commit that cannot be relied on */
@@ -61,6 +68,10 @@ struct store_writer {
 	ml_time last_commit_wall; /* ML_NEVER: none yet */
 	uint64_t commits, failures;
 };
+
+/* The service. */
+int store_writer_start(struct ml_engine *engine, void **ret_service, struct ml_error *err);
+void store_writer_stop(void *service);
 
 /* The writer of an engine. NULL: it has none. */
 struct store_writer *store_writer(struct ml_engine *engine);
@@ -78,7 +89,9 @@ void store_writer_close_door(struct store_writer *writer, struct store_door *doo
 void store_writer_give(
 	struct store_writer *writer, struct store_door *door, struct ml_message *message);
 
-/* Writes at the next moment there is nothing else to do, but no more than four times a second. */
-void store_writer_hurry(struct store_writer *writer);
+/* A round begins or ends at the door. While one runs, what is given there may wait for up to the
+ * setting store.round_commit, since a page that is written for each reading wears out the card; at
+ * its end all is written at once, but no more than four times a second. */
+void store_writer_round(struct store_writer *writer, struct store_door *door, bool begins);
 
 #endif

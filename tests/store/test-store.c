@@ -50,6 +50,33 @@ static void stored_then_delivered_and_passed_on(void **state)
 	assert_int_equal(kit_sql(kit, "readings", "SELECT count(*) FROM device"), 2);
 }
 
+/* While a round runs, its readings wait for others; its end ends the waiting. */
+static void a_round_is_written_together(void **state)
+{
+	struct kit *kit = *state;
+	kit_round(kit, true);
+	kit_give(kit, 12345678, 0, 11, 1000);
+	kit_run(kit, 6 * ML_SEC);
+	kit_give(kit, 12345679, 0, 12, 1001);
+	kit_run(kit, 3 * ML_SEC);
+	assert_int_equal(kit->delivered, 0);
+	kit_run(kit, 2 * ML_SEC);
+	assert_int_equal(kit->delivered, 2);
+	kit_give(kit, 12345680, 0, 13, 1002);
+	assert_int_equal(kit->delivered, 2);
+	kit_round(kit, false);
+	assert_int_equal(kit->delivered, 3);
+	kit_give(kit, 12345681, 0, 14, 1003);
+	assert_int_equal(kit->delivered, 4);
+	/* The setting rules the next round. */
+	kit_call(kit, "setting.set", "{'name': 'store.round_commit', 'value': 0}");
+	assert_int_equal(kit->code, 0);
+	kit_round(kit, true);
+	kit_give(kit, 12345681, 0, 15, 1003);
+	assert_int_equal(kit->delivered, 5);
+	kit_round(kit, false);
+}
+
 static void failed_readouts_are_kept(void **state)
 {
 	struct kit *kit = *state;
@@ -264,6 +291,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		STORE_TEST(stored_then_delivered_and_passed_on),
+		STORE_TEST(a_round_is_written_together),
 		STORE_TEST(failed_readouts_are_kept),
 		STORE_TEST(sequences_go_on_after_a_restart),
 		STORE_TEST(many_are_few_commits),

@@ -1,0 +1,62 @@
+/* The services of the store: its writer, and the view of those who only read.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include <meterloom/family.h>
+
+#include "store/readings.h"
+#include "store/scan.h"
+#include "store/writer.h"
+
+struct reading_lane {
+	struct ml_engine *engine;
+	struct store_view *view; /* NULL: not opened yet */
+	unsigned opened;         /* the writer's count when it was */
+};
+
+static const char service_name[] = "readings-view";
+
+static int start(struct ml_engine *engine, void **ret_service, struct ml_error *err)
+{
+	struct reading_lane *lane = calloc(1, sizeof *lane);
+	if (!lane)
+		return ml_error_set(err, -ENOMEM, "out of memory");
+	lane->engine = engine;
+	*ret_service = lane;
+	return 0;
+}
+
+static void stop(void *service)
+{
+	struct reading_lane *lane = service;
+	store_view_close(lane->view);
+	free(lane);
+}
+
+int store_query_view(struct ml_engine *engine, struct store_view **ret_view, struct ml_error *err)
+{
+	struct reading_lane *lane = ml_service(engine, service_name);
+	const struct store_writer *writer = store_writer(engine);
+	const unsigned opened = atomic_load(&writer->opened);
+	/* The file may be another one since. */
+	if (lane->view && lane->opened != opened) {
+		store_view_close(lane->view);
+		lane->view = NULL;
+	}
+	if (!lane->view) {
+		const int result = store_view_open(engine, &lane->view, err);
+		if (result < 0)
+			return result;
+	}
+	lane->opened = opened;
+	*ret_view = lane->view;
+	return 0;
+}
+
+const struct ml_service_class store_services[] = {
+	{.name = "readings", .start = store_writer_start, .stop = store_writer_stop},
+	{.name = service_name, .start = start, .stop = stop},
+	{0},
+};

@@ -1,0 +1,25 @@
+/* Settings of the store.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <meterloom/setting.h>
+
+#include "store/writer.h"
+
+const struct ml_setting store_settings[] = {
+	{{.name = "store.round_commit",
+		 .kind = ML_PARAM_DURATION,
+		 .title = "Commit during a readout",
+		 .help = "While a round is being read, its readings wait for up to this long to be "
+			 "written to "
+			 "the disk together; at its end all are written. Shorter loses fewer "
+			 "readings "
+			 "when the gateway is unplugged in the middle of a round, and wears out a "
+			 "memory "
+			 "card.",
+		 .unit = "s",
+		 .preset = "10",
+		 .min = 0,
+		 .max = 300},
+		ML_SETTING_SHARED},
+	{{.name = NULL}, ML_SETTING_SHARED},
+};
