@@ -18,6 +18,7 @@ enum chunk_form {
 	CHUNK_FORM_MASK = 3,
 	CHUNK_CONTEXT_MASK = 7, /* above them, of numbers that are coded */
 	CHUNK_HAS_PERIOD = 32,
+	CHUNK_LINKED = 64,   /* of numbers, constant or coded: less what other columns say */
 	CHUNK_NEAR_BITS = 3, /* of the second byte; the slope stands above */
 	CHUNK_NEAR_MASK = 7,
 };

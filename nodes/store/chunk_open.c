@@ -18,59 +18,96 @@ int chunk_fail(int result, struct ml_error *err)
 
 /* ---- The head ---- */
 
-static bool take_part(struct store_in *in, bool text, struct chunk_part *part)
+enum part_kind { PART_TEXT, PART_NUMBER, PART_TRACE, PART_RECORD };
+
+static bool take_link(struct store_in *in, enum part_kind kind, struct chunk_part *part)
+{
+	part->linked = true;
+	if (kind != PART_RECORD)
+		return kind == PART_TRACE;
+	part->a = (uint16_t)store_get_below(in, METER_RECORDS_MAX);
+	const uint64_t b = store_get_below(in, 2 * METER_RECORDS_MAX);
+	part->b = (uint16_t)(b >> 1);
+	part->sum = b & 1;
+	return !in->bad;
+}
+
+static bool take_part(struct store_in *in, enum part_kind kind, struct chunk_part *part)
 {
 	const uint8_t first = store_get_byte(in);
 	part->there = true;
 	part->form = first & CHUNK_FORM_MASK;
-	switch (part->form) {
-	case CHUNK_CONSTANT:
-		if (text)
-			part->length = (size_t)store_get_below(in, STORE_CHUNK_BLOB_MAX);
-		else
-			part->plan.first = (uint64_t)store_unzigzag(store_get(in));
-		return !in->bad;
-	case CHUNK_CODED:
-		if (!text) {
-			const uint8_t way = store_get_byte(in);
-			part->plan.context = first >> CHUNK_FORM_BITS & CHUNK_CONTEXT_MASK;
-			part->plan.near = way & CHUNK_NEAR_MASK;
-			part->plan.trend = way >> CHUNK_NEAR_BITS;
-			part->plan.first = (uint64_t)store_unzigzag(store_get(in));
-			if (first & CHUNK_HAS_PERIOD)
-				part->plan.period = store_get(in);
-		}
+	if (part->form == CHUNK_PLAIN) {
+		part->width = first >> CHUNK_FORM_BITS;
+		return !in->bad && kind == PART_NUMBER && part->width >= 1 && part->width <= 4;
+	}
+	if (part->form != CHUNK_CONSTANT && part->form != CHUNK_CODED)
+		return false;
+	if (kind == PART_TEXT) {
 		part->length = (size_t)store_get_below(in, STORE_CHUNK_BLOB_MAX);
 		return !in->bad;
-	case CHUNK_PLAIN:
-		part->width = first >> CHUNK_FORM_BITS;
-		return !in->bad && !text && part->width >= 1 && part->width <= 4;
-	default:
-		return false;
 	}
+	if (first & CHUNK_LINKED && !take_link(in, kind, part))
+		return false;
+	if (part->form == CHUNK_CODED) {
+		const uint8_t way = store_get_byte(in);
+		part->plan.context = first >> CHUNK_FORM_BITS & CHUNK_CONTEXT_MASK;
+		part->plan.near = way & CHUNK_NEAR_MASK;
+		part->plan.trend = way >> CHUNK_NEAR_BITS;
+	}
+	part->plan.first = (uint64_t)store_unzigzag(store_get(in));
+	if (part->form == CHUNK_CONSTANT)
+		return !in->bad;
+	if (first & CHUNK_HAS_PERIOD)
+		part->plan.period = store_get(in);
+	part->length = (size_t)store_get_below(in, STORE_CHUNK_BLOB_MAX);
+	return !in->bad;
 }
 
-static bool take_parts(
-	struct store_in *in, struct chunk_part *parts, unsigned count, uint64_t texts)
+static bool take_fields(struct store_in *in, struct chunk_part *parts)
 {
-	const uint64_t mask = store_get_below(in, UINT64_C(1) << count);
-	for (unsigned i = 0; i < count; i++)
-		if (mask >> i & 1 && !take_part(in, texts >> i & 1, &parts[i]))
+	const uint64_t mask = store_get_below(in, UINT64_C(1) << CHUNK_FIELDS);
+	for (unsigned f = 0; f < CHUNK_FIELDS; f++) {
+		const enum part_kind kind = f == CHUNK_ERROR_TEXT || f == CHUNK_CONTENT ? PART_TEXT
+					    : f == CHUNK_TRACE                          ? PART_TRACE
+							       : PART_NUMBER;
+		if (mask >> f & 1 && !take_part(in, kind, &parts[f]))
 			return false;
+	}
 	return !in->bad;
+}
+
+static bool take_record(struct store_in *in, struct chunk_part *parts)
+{
+	const uint64_t mask = store_get_below(in, UINT64_C(1) << CHUNK_RECORD_FIELDS);
+	for (unsigned f = 0; f < CHUNK_RECORD_FIELDS; f++) {
+		const enum part_kind kind = f == CHUNK_TOKEN    ? PART_TEXT
+					    : f == CHUNK_NUMBER ? PART_RECORD
+								: PART_NUMBER;
+		if (mask >> f & 1 && !take_part(in, kind, &parts[f]))
+			return false;
+	}
+	return !in->bad;
+}
+
+/* A record is linked to earlier ones that are not linked themselves. */
+static bool links_are_good(const struct chunk_stream *stream, unsigned record)
+{
+	const struct chunk_part *numbers = stream->records + CHUNK_NUMBER;
+	const struct chunk_part *part = &numbers[(size_t)record * CHUNK_RECORD_FIELDS];
+	return !part->linked || (part->a < record && part->b < record &&
+					!numbers[(size_t)part->a * CHUNK_RECORD_FIELDS].linked &&
+					!numbers[(size_t)part->b * CHUNK_RECORD_FIELDS].linked);
 }
 
 static bool take_stream(struct store_in *in, struct chunk_stream *stream, unsigned records)
 {
-	static const uint64_t field_texts = 1 << CHUNK_ERROR_TEXT | 1 << CHUNK_CONTENT;
-	const uint8_t *start = in->at;
-	if (!take_parts(in, stream->fields, CHUNK_FIELDS, field_texts))
+	if (!take_fields(in, stream->fields))
 		return false;
 	for (unsigned r = 0; r < records; r++)
-		if (!take_parts(in, stream->records + (size_t)r * CHUNK_RECORD_FIELDS,
-			    CHUNK_RECORD_FIELDS, 1 << CHUNK_TOKEN))
+		if (!take_record(in, stream->records + (size_t)r * CHUNK_RECORD_FIELDS) ||
+			!links_are_good(stream, r))
 			return false;
-	stream->head_bytes = (size_t)(in->at - start);
 	return true;
 }
 
@@ -109,7 +146,7 @@ static int take_head(struct store_in *in, struct store_chunk *chunk)
 	const int result = take_shapes(in, chunk);
 	if (result < 0)
 		return result;
-	if (chunk->stream_count > 1 && !take_part(in, false, &chunk->order))
+	if (chunk->stream_count > 1 && !take_part(in, PART_NUMBER, &chunk->order))
 		return -EBADMSG;
 	for (size_t s = 0; s < chunk->stream_count; s++) {
 		struct chunk_stream *stream = &chunk->streams[s];

@@ -6,33 +6,8 @@
 #include <string.h>
 #include <zlib.h>
 
-#include "store/chunk.h"
-#include "store/chunk_content.h"
 #include "store/chunk_format.h"
-
-/* The rows of one shape. */
-struct stream {
-	int64_t shape;
-	unsigned records;
-	uint32_t *rows; /* their indices, within the packer's */
-	size_t count;
-	size_t split; /* how many contents are taken apart */
-};
-
-struct store_chunk_packer {
-	unsigned check_bytes;
-	struct chunk_bytes head, data, columns, trial;
-	struct stream *streams; /* room for as many as rows */
-	size_t stream_count;
-	size_t room;         /* rows that the following have room for */
-	uint32_t *order;     /* the stream of each row */
-	uint32_t *rows;      /* indices, stream by stream */
-	struct store_in *at; /* where each row of a stream is, those taken apart */
-	struct chunk_head *heads;
-	struct chunk_token *tokens;
-	uint64_t *numbers;
-	struct chunk_text *texts;
-};
+#include "store/chunk_packer.h"
 
 struct store_chunk_packer *store_chunk_packer_new(unsigned check_bytes)
 {
@@ -51,6 +26,7 @@ static void free_arrays(struct store_chunk_packer *packer)
 	free(packer->heads);
 	free(packer->tokens);
 	free(packer->numbers);
+	free(packer->left);
 	free(packer->texts);
 }
 
@@ -62,7 +38,10 @@ void store_chunk_packer_free(struct store_chunk_packer *packer)
 	chunk_bytes_free(&packer->head);
 	chunk_bytes_free(&packer->data);
 	chunk_bytes_free(&packer->columns);
-	chunk_bytes_free(&packer->trial);
+	chunk_bytes_free(&packer->alone);
+	chunk_bytes_free(&packer->linked);
+	free(packer->kept);
+	free(packer->linkables);
 	free(packer);
 }
 
@@ -79,94 +58,13 @@ static bool make_room(struct store_chunk_packer *packer, size_t count)
 	packer->heads = calloc(count, sizeof *packer->heads);
 	packer->tokens = calloc(count, sizeof *packer->tokens);
 	packer->numbers = calloc(count, sizeof *packer->numbers);
+	packer->left = calloc(count, sizeof *packer->left);
 	packer->texts = calloc(count, sizeof *packer->texts);
 	if (!packer->streams || !packer->order || !packer->rows || !packer->at || !packer->heads ||
-		!packer->tokens || !packer->numbers || !packer->texts)
+		!packer->tokens || !packer->numbers || !packer->left || !packer->texts)
 		return false;
 	packer->room = count;
 	return true;
-}
-
-/* ---- Columns ---- */
-
-static bool all_equal(const uint64_t *numbers, size_t count)
-{
-	for (size_t i = 1; i < count; i++)
-		if (numbers[i] != numbers[0])
-			return false;
-	return true;
-}
-
-static bool all_equal_texts(const struct chunk_text *texts, size_t count)
-{
-	for (size_t i = 1; i < count; i++)
-		if (texts[i].length != texts[0].length ||
-			(texts[0].length && memcmp(texts[i].at, texts[0].at, texts[0].length) != 0))
-			return false;
-	return true;
-}
-
-/* Bytes that stand for themselves, where guessing does not make them fewer. */
-static bool put_plain(struct store_chunk_packer *packer, size_t count, unsigned width)
-{
-	if (packer->trial.length + 8 < count * width)
-		return false;
-	chunk_byte(&packer->columns, (uint8_t)(CHUNK_PLAIN | width << CHUNK_FORM_BITS));
-	for (size_t i = 0; i < count; i++)
-		for (unsigned byte = 0; byte < width; byte++)
-			chunk_byte(&packer->data, (uint8_t)(packer->numbers[i] >> 8 * byte));
-	return true;
-}
-
-/* Puts the first `count` of the packer's numbers as a column. false: they are all zero, and it is
- * none. `width`: of bytes that may stand plainly; 0: they never do. */
-static int put_numbers(struct store_chunk_packer *packer, size_t count, unsigned width)
-{
-	const uint64_t *numbers = packer->numbers;
-	struct chunk_bytes *head = &packer->columns;
-	struct chunk_plan plan = {0};
-	if (all_equal(numbers, count)) {
-		if (!count || !numbers[0])
-			return 0;
-		chunk_byte(head, CHUNK_CONSTANT);
-		chunk_leb(head, store_zigzag((int64_t)numbers[0]));
-		return 1;
-	}
-	int result = chunk_numbers_plan(numbers, count, &plan);
-	if (result < 0)
-		return result;
-	packer->trial.length = 0;
-	chunk_numbers_write(numbers, count, &plan, &packer->trial);
-	if (width && put_plain(packer, count, width))
-		return 1;
-	chunk_byte(head, (uint8_t)(CHUNK_CODED | plan.context << CHUNK_FORM_BITS |
-				   (plan.period ? CHUNK_HAS_PERIOD : 0)));
-	chunk_byte(head, (uint8_t)(plan.near | plan.trend << CHUNK_NEAR_BITS));
-	chunk_leb(head, store_zigzag((int64_t)plan.first));
-	if (plan.period)
-		chunk_leb(head, plan.period);
-	chunk_leb(head, packer->trial.length);
-	chunk_append(&packer->data, packer->trial.at, packer->trial.length);
-	return 1;
-}
-
-/* The same of its texts. */
-static int put_texts(struct store_chunk_packer *packer, size_t count)
-{
-	const struct chunk_text *texts = packer->texts;
-	const size_t start = packer->data.length;
-	if (all_equal_texts(texts, count)) {
-		if (!count || !texts[0].length)
-			return 0;
-		chunk_byte(&packer->columns, CHUNK_CONSTANT);
-		chunk_leb(&packer->columns, texts[0].length);
-		chunk_append(&packer->data, texts[0].at, texts[0].length);
-		return 1;
-	}
-	chunk_byte(&packer->columns, CHUNK_CODED);
-	chunk_texts_write(texts, count, &packer->data);
-	chunk_leb(&packer->columns, packer->data.length - start);
-	return 1;
 }
 
 /* ---- The rows of a shape ---- */
@@ -196,7 +94,7 @@ static uint64_t row_field(const struct packing *p, const struct store_row *row, 
 	}
 }
 
-static size_t gather_field(const struct packing *p, const struct stream *stream, unsigned field)
+static size_t gather_field(const struct packing *p, const struct chunk_rows *stream, unsigned field)
 {
 	struct store_chunk_packer *packer = p->packer;
 	size_t count = 0;
@@ -233,18 +131,31 @@ static bool is_text(unsigned field)
 	return field == CHUNK_ERROR_TEXT || field == CHUNK_CONTENT;
 }
 
+static int put_field(const struct packing *p, const struct chunk_rows *stream, unsigned field)
+{
+	static const struct chunk_link from_sequence = {.record = false};
+	struct store_chunk_packer *packer = p->packer;
+	const size_t count = gather_field(p, stream, field);
+	bool linked = false;
+	if (is_text(field))
+		return chunk_put_texts(packer, count);
+	if (field == CHUNK_CHECK)
+		return chunk_put_checks(packer, count);
+	if (field != CHUNK_TRACE)
+		return chunk_put_numbers(packer, count, NULL, &linked);
+	for (size_t i = 0; i < count; i++)
+		packer->left[i] = packer->numbers[i] - p->rows[stream->rows[i]].sequence;
+	return chunk_put_numbers(packer, count, &from_sequence, &linked);
+}
+
 /* A mask of the columns that are there, then they. */
-static int put_fields(const struct packing *p, const struct stream *stream)
+static int put_fields(const struct packing *p, const struct chunk_rows *stream)
 {
 	struct store_chunk_packer *packer = p->packer;
 	uint64_t mask = 0;
 	packer->columns.length = 0;
 	for (unsigned field = 0; field < CHUNK_FIELDS; field++) {
-		const size_t count = gather_field(p, stream, field);
-		const int result =
-			is_text(field) ? put_texts(packer, count)
-				       : put_numbers(packer, count,
-						 field == CHUNK_CHECK ? packer->check_bytes : 0);
+		const int result = put_field(p, stream, field);
 		if (result < 0)
 			return result;
 		mask |= (uint64_t)result << field;
@@ -255,7 +166,7 @@ static int put_fields(const struct packing *p, const struct stream *stream)
 }
 
 static size_t gather_record_field(
-	struct store_chunk_packer *packer, const struct stream *stream, unsigned field)
+	struct store_chunk_packer *packer, const struct chunk_rows *stream, unsigned field)
 {
 	static const uint8_t classes[] = {
 		[CHUNK_NUMBER] = CHUNK_IS_NUMBER,
@@ -283,7 +194,38 @@ static size_t gather_record_field(
 	return count;
 }
 
-static int put_record(const struct packing *p, const struct stream *stream)
+/* Columns of numbers of all readings can be linked to, unless they are linked themselves. */
+static int put_record_numbers(struct store_chunk_packer *packer, const struct chunk_rows *stream,
+	unsigned record, size_t count)
+{
+	struct chunk_link link;
+	bool linked = false;
+	const bool whole =
+		count && count == stream->split && !chunk_all_equal(packer->numbers, count);
+	const bool found = whole && chunk_find_link(packer, record, count, &link);
+	const int result = chunk_put_numbers(packer, count, found ? &link : NULL, &linked);
+	packer->linkables[record].numbers = NULL;
+	if (whole && !linked) {
+		uint64_t *kept = packer->kept + (size_t)record * stream->count;
+		memcpy(kept, packer->numbers, count * sizeof *kept);
+		packer->linkables[record].numbers = kept;
+	}
+	return result;
+}
+
+static int put_record_field(struct store_chunk_packer *packer, const struct chunk_rows *stream,
+	unsigned record, unsigned field)
+{
+	const size_t count = gather_record_field(packer, stream, field);
+	bool linked = false;
+	if (field == CHUNK_TOKEN)
+		return chunk_put_texts(packer, count);
+	if (field == CHUNK_NUMBER)
+		return put_record_numbers(packer, stream, record, count);
+	return chunk_put_numbers(packer, count, NULL, &linked);
+}
+
+static int put_record(const struct packing *p, const struct chunk_rows *stream, unsigned record)
 {
 	struct store_chunk_packer *packer = p->packer;
 	uint64_t mask = 0;
@@ -293,9 +235,7 @@ static int put_record(const struct packing *p, const struct stream *stream)
 			return -EINVAL; /* cannot be: it has been tried */
 	packer->columns.length = 0;
 	for (unsigned field = 0; field < CHUNK_RECORD_FIELDS; field++) {
-		const size_t count = gather_record_field(packer, stream, field);
-		const int result = field == CHUNK_TOKEN ? put_texts(packer, count)
-							: put_numbers(packer, count, 0);
+		const int result = put_record_field(packer, stream, record, field);
 		if (result < 0)
 			return result;
 		mask |= (uint64_t)result << field;
@@ -305,8 +245,21 @@ static int put_record(const struct packing *p, const struct stream *stream)
 	return 0;
 }
 
+static bool make_kept(struct store_chunk_packer *packer, const struct chunk_rows *stream)
+{
+	const size_t need = stream->records * stream->count;
+	free(packer->linkables);
+	packer->linkables = calloc(stream->records + 1, sizeof *packer->linkables);
+	if (need > packer->kept_room) {
+		free(packer->kept);
+		packer->kept = malloc(need * sizeof *packer->kept);
+		packer->kept_room = packer->kept ? need : 0;
+	}
+	return packer->linkables && need <= packer->kept_room;
+}
+
 /* Takes the heads and errors apart, and stands before the first token of each row. */
-static void begin_stream(const struct packing *p, struct stream *stream)
+static void begin_stream(const struct packing *p, struct chunk_rows *stream)
 {
 	struct store_chunk_packer *packer = p->packer;
 	stream->split = 0;
@@ -328,12 +281,14 @@ static void begin_stream(const struct packing *p, struct stream *stream)
 	}
 }
 
-static int put_stream(const struct packing *p, struct stream *stream)
+static int put_stream(const struct packing *p, struct chunk_rows *stream)
 {
+	if (!make_kept(p->packer, stream))
+		return -ENOMEM;
 	begin_stream(p, stream);
 	int result = put_fields(p, stream);
 	for (unsigned r = 0; result == 0 && r < stream->records; r++)
-		result = put_record(p, stream);
+		result = put_record(p, stream, r);
 	return result;
 }
 
@@ -351,10 +306,10 @@ static int find_streams(struct store_chunk_packer *packer, const struct packing 
 		if (s >= packer->stream_count || packer->streams[s].shape != shape)
 			for (s = 0; s < packer->stream_count && packer->streams[s].shape != shape;)
 				s++;
-		struct stream *stream = &packer->streams[s];
+		struct chunk_rows *stream = &packer->streams[s];
 		if (s == packer->stream_count) {
 			const int known = shape ? records(user, shape) : 0;
-			*stream = (struct stream){
+			*stream = (struct chunk_rows){
 				.shape = shape, .records = known < 0 ? 0 : (unsigned)known};
 			if (++packer->stream_count > STORE_CHUNK_SHAPES_MAX)
 				return -E2BIG;
@@ -373,7 +328,7 @@ static int find_streams(struct store_chunk_packer *packer, const struct packing 
 		packer->streams[s].count = 0;
 	}
 	for (size_t i = 0; i < p->count; i++) {
-		struct stream *stream = &packer->streams[packer->order[i]];
+		struct chunk_rows *stream = &packer->streams[packer->order[i]];
 		stream->rows[stream->count++] = (uint32_t)i;
 	}
 	return 0;
@@ -412,7 +367,8 @@ static int put_head(const struct packing *p)
 	for (size_t i = 0; i < p->count; i++)
 		packer->numbers[i] = packer->order[i];
 	packer->columns.length = 0;
-	const int result = put_numbers(packer, p->count, 0);
+	bool linked = false;
+	const int result = chunk_put_numbers(packer, p->count, NULL, &linked);
 	chunk_append(head, packer->columns.at, packer->columns.length);
 	return result < 0 ? result : 0;
 }
@@ -467,9 +423,9 @@ int store_chunk_pack(struct store_chunk_packer *packer, const struct store_row *
 	if (result == 0)
 		finish(packer);
 	if (packer->head.failed || packer->data.failed || packer->columns.failed ||
-		packer->trial.failed) {
-		packer->head.failed = packer->data.failed = false;
-		packer->columns.failed = packer->trial.failed = false;
+		packer->alone.failed || packer->linked.failed) {
+		packer->head.failed = packer->data.failed = packer->columns.failed = false;
+		packer->alone.failed = packer->linked.failed = false;
 		result = -ENOMEM;
 	}
 	if (result == -E2BIG)

@@ -13,6 +13,9 @@ struct chunk_part {
 	bool there;   /* else all is zero or empty */
 	uint8_t form; /* enum chunk_form */
 	uint8_t width;
+	bool linked;   /* less what others say: of a trace its sequence, of a record: */
+	uint16_t a, b; /* a - b, or a + b */
+	bool sum;
 	struct chunk_plan plan; /* `first` is the number of a constant */
 	const uint8_t *at;
 	size_t length;
@@ -21,7 +24,6 @@ struct chunk_part {
 struct chunk_stream {
 	struct chunk_part fields[CHUNK_FIELDS];
 	struct chunk_part *records; /* CHUNK_RECORD_FIELDS of each */
-	size_t head_bytes;
 };
 
 struct store_chunk {

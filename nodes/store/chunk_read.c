@@ -126,6 +126,19 @@ static const uint8_t class_of[] = {
 	[CHUNK_TOKEN] = CHUNK_IS_OTHER,
 };
 
+/* Adds what the columns say that a part is linked to. They hold a number for each reading, since
+ * else nothing would have been linked to them. */
+static int add_link(const struct chunk_part *part, const struct column *a, const struct column *b,
+	struct column *column)
+{
+	if (a->count != column->count || b->count != column->count)
+		return -EBADMSG;
+	for (size_t i = 0; i < column->count; i++)
+		column->numbers[i] +=
+			part->sum ? a->numbers[i] + b->numbers[i] : a->numbers[i] - b->numbers[i];
+	return 0;
+}
+
 static int read_record(const struct chunk_part *parts, size_t rows, struct column *columns)
 {
 	int result = read_column(&parts[CHUNK_CLASS], rows, &columns[CHUNK_CLASS]);
@@ -134,6 +147,25 @@ static int read_record(const struct chunk_part *parts, size_t rows, struct colum
 		if (count)
 			result = f == CHUNK_TOKEN ? read_texts(&parts[f], count, &columns[f])
 						  : read_column(&parts[f], count, &columns[f]);
+	}
+	return result;
+}
+
+/* All records; the links of each lead to earlier ones. */
+static int read_records(
+	const struct chunk_stream *stream, unsigned records, size_t rows, struct column *columns)
+{
+	int result = 0;
+	for (unsigned r = 0; result == 0 && r < records; r++) {
+		const struct chunk_part *parts = stream->records + (size_t)r * CHUNK_RECORD_FIELDS;
+		const struct chunk_part *number = &parts[CHUNK_NUMBER];
+		struct column *column = columns + (size_t)r * CHUNK_RECORD_FIELDS;
+		result = read_record(parts, rows, column);
+		if (result == 0 && number->linked)
+			result = add_link(number,
+				&columns[(size_t)number->a * CHUNK_RECORD_FIELDS + CHUNK_NUMBER],
+				&columns[(size_t)number->b * CHUNK_RECORD_FIELDS + CHUNK_NUMBER],
+				&column[CHUNK_NUMBER]);
 	}
 	return result;
 }
@@ -162,9 +194,8 @@ static int read_contents(const struct chunk_stream *stream, const struct store_c
 	if (result == 0)
 		result = read_texts(&stream->fields[CHUNK_CONTENT], shape->rows - split,
 			&fields[CHUNK_CONTENT]);
-	for (unsigned r = 0; result == 0 && r < shape->records; r++)
-		result = read_record(stream->records + (size_t)r * CHUNK_RECORD_FIELDS, split,
-			contents->records + (size_t)r * CHUNK_RECORD_FIELDS);
+	if (result == 0)
+		result = read_records(stream, shape->records, split, contents->records);
 	return result;
 }
 
@@ -262,7 +293,8 @@ static int read_fields(struct store_chunk *chunk, const struct chunk_stream *str
 			else if (f == CHUNK_TIME)
 				row->time = (int64_t)(number * (uint64_t)chunk->unit);
 			else if (f == CHUNK_TRACE)
-				row->trace = number;
+				row->trace =
+					number + (stream->fields[f].linked ? row->sequence : 0);
 			else if (f == CHUNK_ORIGIN)
 				row->origin = (uint32_t)number;
 			else
@@ -370,6 +402,23 @@ static void give_value(struct column *columns, struct store_chunk_value *value)
 	}
 }
 
+static int follow_link(
+	const struct chunk_stream *stream, const struct chunk_part *part, struct column *column)
+{
+	const struct chunk_part *numbers = stream->records + CHUNK_NUMBER;
+	struct column a = {0}, b = {0};
+	int result =
+		read_column(&numbers[(size_t)part->a * CHUNK_RECORD_FIELDS], column->count, &a);
+	if (result == 0)
+		result = read_column(
+			&numbers[(size_t)part->b * CHUNK_RECORD_FIELDS], column->count, &b);
+	if (result == 0)
+		result = add_link(part, &a, &b, column);
+	column_free(&a);
+	column_free(&b);
+	return result;
+}
+
 static int read_series(const struct store_chunk *chunk, size_t shape, unsigned record,
 	struct column *columns, struct column *whole, struct column *times)
 {
@@ -385,6 +434,8 @@ static int read_series(const struct store_chunk *chunk, size_t shape, unsigned r
 	for (unsigned f = CHUNK_NUMBER; result == 0 && f <= CHUNK_SCALED; f++)
 		result = read_column(
 			&parts[f], count_equal(&columns[CHUNK_CLASS], class_of[f]), &columns[f]);
+	if (result == 0 && parts[CHUNK_NUMBER].linked)
+		result = follow_link(stream, &parts[CHUNK_NUMBER], &columns[CHUNK_NUMBER]);
 	return result;
 }
 

@@ -280,6 +280,47 @@ static void what_goes_on_evenly_costs_nothing(void **state)
 	assert_in_range(round_trip(4), 20, 300);
 }
 
+/* Two values by chance, their sum and difference: only the two are paid for, and each is read alone
+ * all the same. */
+static void what_follows_from_others_costs_nothing(void **state)
+{
+	(void)state;
+	static struct store_chunk_value values[ROWS_MAX];
+	uint8_t content[STORE_VALUES_MAX];
+	size_t lengths[2] = {0, 0};
+	struct store_chunk_packer *packer = store_chunk_packer_new(4);
+	struct store_chunk *chunk = NULL;
+	const uint8_t *blob = NULL;
+	size_t length = 0;
+	for (unsigned with = 0; with < 2; with++) {
+		clear();
+		for (size_t i = 0; i < 2000; i++) {
+			const uint64_t a = scrambled(i + 1) % 4096, b = scrambled(i + 9999) % 1024;
+			const uint64_t tokens[] = {a << 2, b << 2, (a + b) << 2,
+				(store_zigzag((int64_t)b - (int64_t)a) << 1)};
+			const size_t count = with ? 4 : 2;
+			add((struct store_row){.sequence = i, .shape = (int64_t)count}, content,
+				make_content(content, tokens, count));
+		}
+		lengths[with] = round_trip(4);
+	}
+	assert_in_range(lengths[1], lengths[0], lengths[0] + 40);
+	assert_int_equal(store_chunk_pack(packer, rows.rows, rows.count, records, NULL, &blob,
+				 &length, NULL),
+		0);
+	assert_int_equal(store_chunk_open(blob, length, &chunk, NULL), 0);
+	for (unsigned r = 0; r < 4; r++) {
+		assert_int_equal(store_chunk_series(chunk, 0, r, values, NULL), 0);
+		for (size_t i = 0; i < 2000; i++) {
+			const int64_t a = scrambled(i + 1) % 4096, b = scrambled(i + 9999) % 1024;
+			const int64_t expected[] = {a, b, a + b, b - a};
+			assert_int_equal(values[i].mantissa, expected[r]);
+		}
+	}
+	store_chunk_close(chunk);
+	store_chunk_packer_free(packer);
+}
+
 static void fill_month(struct heat *heat, struct heat_meter **meter, unsigned number)
 {
 	uint8_t content[HEAT_CONTENT_MAX];
@@ -472,6 +513,7 @@ int main(void)
 		cmocka_unit_test(odd_contents_come_back),
 		cmocka_unit_test(a_check_may_be_shorter),
 		cmocka_unit_test(what_goes_on_evenly_costs_nothing),
+		cmocka_unit_test(what_follows_from_others_costs_nothing),
 		cmocka_unit_test(a_month_of_heat_meters_is_small),
 		cmocka_unit_test(a_series_is_that_of_the_rows),
 		cmocka_unit_test(a_series_tells_what_is_no_number),
