@@ -56,7 +56,7 @@ static void put_coding(struct store_chunk_packer *packer, const struct coding *c
 					   (plan->period ? CHUNK_HAS_PERIOD : 0)));
 	if (link && link->record) {
 		chunk_leb(head, link->a);
-		chunk_leb(head, link->b << 1 | link->sum);
+		chunk_leb(head, link->b << 1 | (link->sum ? 1u : 0u));
 	}
 	if (!coding->constant)
 		chunk_byte(head, (uint8_t)(plan->near | plan->trend << CHUNK_NEAR_BITS));
