@@ -48,15 +48,16 @@ static void put_coding(struct store_chunk_packer *packer, const struct coding *c
 {
 	struct chunk_bytes *head = &packer->columns;
 	const struct chunk_plan *plan = &coding->plan;
-	const unsigned linked = link ? CHUNK_LINKED : 0;
+	const unsigned linked = link ? CHUNK_LINKED : 0u;
 	if (coding->constant)
 		chunk_byte(head, (uint8_t)(CHUNK_CONSTANT | linked));
 	else
-		chunk_byte(head, (uint8_t)(CHUNK_CODED | linked | plan->context << CHUNK_FORM_BITS |
-					   (plan->period ? CHUNK_HAS_PERIOD : 0)));
+		chunk_byte(head, (uint8_t)(CHUNK_CODED | linked |
+					   (unsigned)plan->context << CHUNK_FORM_BITS |
+					   (plan->period ? (unsigned)CHUNK_HAS_PERIOD : 0u)));
 	if (link && link->record) {
 		chunk_leb(head, link->a);
-		chunk_leb(head, link->b << 1 | (link->sum ? 1u : 0u));
+		chunk_leb(head, (uint64_t)link->b << 1 | (link->sum ? 1u : 0u));
 	}
 	if (!coding->constant)
 		chunk_byte(head, (uint8_t)(plan->near | plan->trend << CHUNK_NEAR_BITS));
