@@ -137,5 +137,13 @@ const struct ml_migration store_migrations[] = {
 		"CREATE INDEX chunk_device ON chunk(device, month, first_time, last_time);"
 		"CREATE INDEX chunk_sequence ON chunk(last_sequence, first_sequence, device, "
 		"min_trace, max_trace)"},
+	{"readings", 3,
+		/* What nodes keep beside the readings; node is its id. */
+		"CREATE TABLE kept ("
+		" key INTEGER PRIMARY KEY,"
+		" node TEXT NOT NULL,"
+		" name BLOB NOT NULL,"
+		" content BLOB NOT NULL,"
+		" UNIQUE (node, name))"},
 	{NULL, 0, NULL},
 };

@@ -58,5 +58,6 @@ int store_query_view(struct ml_engine *engine, struct store_view **ret_view, str
 const struct ml_service_class store_services[] = {
 	{.name = "readings", .start = store_writer_start, .stop = store_writer_stop},
 	{.name = service_name, .start = start, .stop = stop},
+	{.name = METER_KEEP_SERVICE, .start = store_keep_start, .stop = store_keep_stop},
 	{0},
 };

@@ -26,6 +26,7 @@ struct store_writer *store_writer(struct ml_engine *engine)
 static void close_database(struct store_writer *writer)
 {
 	store_inserter_close(&writer->inserter);
+	store_keep_close(&writer->keep);
 	sqlite3_close(writer->db);
 	writer->db = NULL;
 }
@@ -175,6 +176,8 @@ static int write_all(struct store_writer *writer, struct ml_error *err)
 	for (struct store_door *door = writer->doors; result == 0 && door; door = door->next)
 		result = write_door(writer, door, err);
 	if (result == 0)
+		result = store_keep_write(&writer->keep, writer->db, err);
+	if (result == 0)
 		result = store_health_reserve(
 			&writer->health, writer->committed, writer->inserter.sequence, err);
 	if (result == 0)
@@ -206,6 +209,7 @@ static void tell_trouble(struct store_writer *writer, const struct ml_error *err
 	}
 	for (struct store_door *door = writer->doors; door; door = door->next)
 		door->trouble(door, err);
+	store_keep_trouble(&writer->keep, err);
 	if (err && !before)
 		ml_event_raise(
 			writer->engine, "store-failed", "readings.db", "reason", err->text, NULL);
@@ -225,7 +229,7 @@ static void write_now(struct store_writer *writer)
 	if (writer->timer_runs)
 		ml_timer_stop(&writer->timer);
 	writer->timer_runs = false;
-	if (!writer->waiting && !writer->troubled)
+	if (!writer->waiting && !writer->keep.waiting && !writer->troubled)
 		return;
 	if (write_all(writer, &err) < 0) {
 		tell_trouble(writer, &err);
@@ -238,6 +242,7 @@ static void write_now(struct store_writer *writer)
 	writer->waiting = 0;
 	for (struct store_door *door = writer->doors; door; door = door->next)
 		door->written(door);
+	store_keep_written(&writer->keep);
 	if (writer->troubled)
 		tell_trouble(writer, NULL);
 }
@@ -259,21 +264,41 @@ static ml_time read_duration(struct ml_engine *engine, const char *setting)
 	return time;
 }
 
-void store_writer_open_door(struct store_writer *writer, struct store_door *door)
+static void use_lane(struct store_writer *writer, const struct ml_node *node)
+{
+	if (writer->lane)
+		return;
+	writer->lane = ml_node_lane(node);
+	ml_timer_init(&writer->timer, writer->lane, timer_fired, writer);
+}
+
+/* The database is there, or will be tried again. */
+static void try_database(struct store_writer *writer)
 {
 	struct ml_error err = ML_ERROR_NONE;
-	if (!writer->lane) {
-		writer->lane = ml_node_lane(door->node);
-		ml_timer_init(&writer->timer, writer->lane, timer_fired, writer);
-	}
+	if (writer->troubled || store_writer_ready(writer, &err) == 0)
+		return;
+	tell_trouble(writer, &err);
+	start_timer(writer, ml_lane_now(writer->lane) + STORE_RETRY_TIME);
+}
+
+static void stop_unused(struct store_writer *writer)
+{
+	if (writer->doors || writer->keep.drawers || !writer->timer_runs)
+		return;
+	ml_timer_stop(&writer->timer);
+	writer->timer_runs = false;
+	writer->troubled = false;
+}
+
+void store_writer_open_door(struct store_writer *writer, struct store_door *door)
+{
+	use_lane(writer, door->node);
 	door->next = writer->doors;
 	writer->doors = door;
-	if (writer->troubled) {
+	if (writer->troubled)
 		door->trouble(door, &writer->trouble);
-	} else if (store_writer_ready(writer, &err) < 0) {
-		tell_trouble(writer, &err);
-		start_timer(writer, ml_lane_now(writer->lane) + STORE_RETRY_TIME);
-	}
+	try_database(writer);
 }
 
 void store_writer_close_door(struct store_writer *writer, struct store_door *door)
@@ -287,11 +312,7 @@ void store_writer_close_door(struct store_writer *writer, struct store_door *doo
 			break;
 		}
 	}
-	if (!writer->doors && writer->timer_runs) {
-		ml_timer_stop(&writer->timer);
-		writer->timer_runs = false;
-		writer->troubled = false;
-	}
+	stop_unused(writer);
 }
 
 static bool simulated(const struct store_writer *writer)
@@ -299,11 +320,11 @@ static bool simulated(const struct store_writer *writer)
 	return ml_clock_is_simulated(ml_engine_clock(writer->engine));
 }
 
-/* When what the door gathers is written at the latest. */
-static ml_time door_due(const struct store_writer *writer, const struct store_door *door)
+/* When what is gathered now is written at the latest; `rounds`: while a round runs. */
+static ml_time write_due(const struct store_writer *writer, bool rounds)
 {
 	const ml_time now = ml_lane_now(writer->lane);
-	if (door->rounds)
+	if (rounds)
 		return now + writer->round_commit;
 	return simulated(writer) ? now : now + STORE_GATHER_TIME;
 }
@@ -330,7 +351,34 @@ void store_writer_give(
 	if (writer->waiting >= STORE_GATHER_MAX)
 		write_now(writer);
 	else if (!writer->timer_runs || !door->rounds)
-		write_by(writer, door_due(writer, door));
+		write_by(writer, write_due(writer, door->rounds != 0));
+}
+
+void store_writer_open_drawer(struct store_writer *writer, struct meter_drawer *drawer)
+{
+	use_lane(writer, drawer->node);
+	store_keep_add(&writer->keep, drawer);
+	if (writer->troubled)
+		drawer->trouble(drawer, &writer->trouble);
+	try_database(writer);
+}
+
+void store_writer_close_drawer(struct store_writer *writer, struct meter_drawer *drawer)
+{
+	if (drawer->waiting)
+		write_now(writer);
+	store_keep_remove(&writer->keep, drawer);
+	stop_unused(writer);
+}
+
+void store_writer_drawer_changed(struct store_writer *writer, struct meter_drawer *drawer)
+{
+	bool rounds = false;
+	for (const struct store_door *door = writer->doors; door; door = door->next)
+		rounds = rounds || door->rounds;
+	store_keep_changed(&writer->keep, drawer);
+	if (!writer->troubled)
+		write_by(writer, write_due(writer, rounds));
 }
 
 void store_writer_round(struct store_writer *writer, struct store_door *door, bool begins)

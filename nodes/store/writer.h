@@ -19,6 +19,7 @@
 
 #include "store/health.h"
 #include "store/insert.h"
+#include "store/keep.h"
 
 enum {
 	STORE_GATHER_MAX = 4096, /* readings; as many are written at once */
@@ -52,6 +53,7 @@ struct store_writer {
 	sqlite3 *db;          /* NULL: it could not be opened yet */
 	struct store_health health;
 	struct store_inserter inserter;
+	struct store_keep keep;
 	struct store_door *doors;
 	atomic_uint opened; /* how often the database was; any thread */
 	size_t waiting;     /* readings of all doors */
@@ -93,5 +95,10 @@ void store_writer_give(
  * setting store.round_commit, since a page that is written for each reading wears out the card; at
  * its end all is written at once, but no more than four times a second. */
 void store_writer_round(struct store_writer *writer, struct store_door *door, bool begins);
+
+/* The same for what nodes keep beside the readings (meter/keep.h). */
+void store_writer_open_drawer(struct store_writer *writer, struct meter_drawer *drawer);
+void store_writer_close_drawer(struct store_writer *writer, struct meter_drawer *drawer);
+void store_writer_drawer_changed(struct store_writer *writer, struct meter_drawer *drawer);
 
 #endif
