@@ -17,6 +17,7 @@ extern const struct ml_family *const ml_families[];
 const struct ml_family *const ml_families[] = {
 	&meter_family,
 	&store_family,
+	&store_delivery_family,
 	&cron_family,
 	&mbus_family,
 	&decode_family,

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include <meterloom/setting.h>
 
@@ -176,6 +177,8 @@ static void request_free(struct http_request *request)
 	free_body(request);
 	http->reply_bytes -= request->reply_counted;
 	ml_buffer_free(&request->reply);
+	if (request->has_file)
+		(void)close(request->file);
 	http_rpc_free(request->rpc);
 	free(request->argument);
 	free(request->path);
@@ -246,11 +249,23 @@ static void add_headers(const struct http_request *request, struct MHD_Response 
 		(void)MHD_add_response_header(response, "Cache-Control", "no-store");
 }
 
+/* The response closes the file. */
+static struct MHD_Response *http_file_response(struct http_request *request)
+{
+	struct MHD_Response *response =
+		MHD_create_response_from_fd64(request->file_size, request->file);
+	if (response)
+		request->has_file = false;
+	return response;
+}
+
 static enum MHD_Result send_answer(struct http_request *request)
 {
 	struct MHD_Response *response = NULL;
 	if (request->stream)
 		response = http_stream_response(request);
+	else if (request->has_file)
+		response = http_file_response(request);
 	else if (request->fixed)
 		response = MHD_create_response_from_buffer(request->fixed_length,
 			(void *)(uintptr_t)request->fixed, MHD_RESPMEM_PERSISTENT);

@@ -4,9 +4,12 @@
 #include "http/route.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "command/registry.h"
 
@@ -17,6 +20,8 @@ const struct http_route http_routes[] = {
 	{"POST", "/api/v1/commands/{command}", .handle = handle_command, .body = HTTP_BODY_PARAMS,
 		.title = "Call a command; with `Prefer: respond-async` only start it as a job"},
 	{"GET", "/api/v1/current", .command = "meter.current"},
+	{"GET", "/api/v1/documents/{document}", .command = "report.document",
+		.shape = HTTP_SHAPE_FILE},
 	{"GET", "/api/v1/events", .handle = http_stream_begin,
 		.title = "Watch topics as server-sent events: "
 			 "?topics=metrics,log,graph,job,event,tap:NODE.PORT>NODE.PORT"},
@@ -35,6 +40,18 @@ const struct http_route http_routes[] = {
 	{"GET", "/api/v1/node-types", .command = "node.types"},
 	{"GET", "/api/v1/nodes", .command = "node.list"},
 	{"GET", "/api/v1/openapi.json", .handle = http_openapi, .title = "This description"},
+	{"GET", "/api/v1/reports", .command = "report.list"},
+	{"GET", "/api/v1/reports/{destination}/deliveries", .command = "report.history"},
+	{"POST", "/api/v1/reports/{destination}/discard", .command = "report.discard",
+		.body = HTTP_BODY_PARAMS},
+	{"POST", "/api/v1/reports/{destination}/download", .command = "report.download",
+		.body = HTTP_BODY_PARAMS},
+	{"POST", "/api/v1/reports/{destination}/rebuild", .command = "report.rebuild",
+		.body = HTTP_BODY_PARAMS},
+	{"POST", "/api/v1/reports/{destination}/resend", .command = "report.resend",
+		.body = HTTP_BODY_PARAMS},
+	{"POST", "/api/v1/reports/{destination}/test", .command = "report.test",
+		.body = HTTP_BODY_PARAMS},
 	{"GET", "/api/v1/revisions", .command = "revision.list"},
 	{"GET", "/api/v1/revisions/{revision}", .command = "revision.show"},
 	{"POST", "/api/v1/revisions/{revision}/apply", .command = "revision.apply",
@@ -278,6 +295,36 @@ static void reply_metrics(struct http_request *request, const struct ml_outcome 
 	http_reply_buffer(request, 200, "text/plain; version=0.0.4; charset=utf-8", &buffer);
 }
 
+/* The file may be gone by now: what is delivered is not kept. */
+static void reply_file(struct http_request *request, const struct ml_outcome *outcome)
+{
+	json_t *result = json_loadb(outcome->result, outcome->result_length, 0, NULL);
+	const char *path = NULL, *name = NULL, *type = NULL;
+	json_int_t size = 0;
+	struct stat info;
+	int file = -1;
+	if (json_unpack(result, "{s:s, s:s, s:s, s:I}", "path", &path, "name", &name, "type", &type,
+		    "size", &size) == 0)
+		file = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (file >= 0 &&
+		(fstat(file, &info) < 0 || !S_ISREG(info.st_mode) || info.st_size != size)) {
+		(void)close(file);
+		file = -1;
+	}
+	if (file < 0) {
+		http_reply_problem(request, 404, "the file %s is gone", name ? name : "");
+	} else {
+		http_reply_header(request, "Content-Type", "%s", type);
+		http_reply_header(
+			request, "Content-Disposition", "attachment; filename=\"%s\"", name);
+		http_reply_empty(request, 200);
+		request->has_file = true;
+		request->file = file;
+		request->file_size = (uint64_t)size;
+	}
+	json_decref(result);
+}
+
 static void on_outcome(void *user, const struct ml_outcome *outcome)
 {
 	struct http_request *request = user;
@@ -287,6 +334,8 @@ static void on_outcome(void *user, const struct ml_outcome *outcome)
 		reply_graph(request, outcome);
 	} else if (shape == HTTP_SHAPE_METRICS) {
 		reply_metrics(request, outcome);
+	} else if (shape == HTTP_SHAPE_FILE) {
+		reply_file(request, outcome);
 	} else {
 		if (shape == HTTP_SHAPE_REVISION)
 			tag_revision(request, outcome);

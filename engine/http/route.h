@@ -21,6 +21,7 @@ enum http_shape {
 	HTTP_SHAPE_GRAPH,    /* its member `graph`, with `revision` as ETag */
 	HTTP_SHAPE_REVISION, /* as it is, with its member `revision` as ETag */
 	HTTP_SHAPE_METRICS,  /* as Prometheus text */
+	HTTP_SHAPE_FILE,     /* the file that its members path, name, type and size tell of */
 };
 
 struct http_route {

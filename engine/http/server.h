@@ -62,9 +62,12 @@ struct http_request {
 	size_t reply_counted;
 	const void *fixed; /* instead of `reply`: bytes that outlive the server */
 	size_t fixed_length;
+	bool has_file; /* instead of `reply`: an open file */
+	int file;
+	uint64_t file_size;
 	struct {
 		const char *name;
-		char value[96];
+		char value[256];
 	} headers[HTTP_HEADERS_MAX];
 	size_t header_count;
 };

@@ -3,6 +3,7 @@
  */
 #include "run/round.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -338,6 +339,7 @@ void ml_round_begin(struct ml_node *node, struct ml_round *round)
 	struct ml_rounds *rounds = &node->rounds;
 	round->id = ml_lane_trace(node->lane);
 	round->origin = node->origin;
+	(void)snprintf(round->source, sizeof round->source, "%s", node->id);
 	round->applied =
 		atomic_load_explicit(&node->engine->runtime->applies, memory_order_relaxed);
 	round->phase = ML_ROUND_BEGIN;

@@ -307,6 +307,7 @@ static void begin_round(struct mbus_source *s)
 		.due = s->want.trigger.kind[0] ? s->want.trigger.due : 0,
 		.meters = (uint32_t)s->order_count,
 	};
+	(void)snprintf(s->round.bus, sizeof s->round.bus, "%s", s->bus);
 	ml_round_begin(s->node, &s->round);
 	if (s->want.job)
 		ml_job_progress(s->want.job, 0, s->order_count, "reading");

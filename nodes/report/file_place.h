@@ -1,7 +1,7 @@
 /* Puts a copy of a file into a folder: whole or not at all, and safe once it is there.
  * SPDX-License-Identifier: Apache-2.0
  *
- * Blocks on the disk. Pure but for the file system.
+ * Blocks on the disk. Pure but for the file layer it is given.
  */
 #ifndef REPORT_FILE_PLACE_H
 #define REPORT_FILE_PLACE_H
@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include <meterloom/error.h>
+#include <meterloom/files.h>
 
 enum file_collision {
 	FILE_NUMBER,  /* NAME-2.csv, NAME-3.csv … */
@@ -20,6 +21,7 @@ enum file_collision {
 enum { FILE_NAME_MAX = 256 };
 
 struct file_job {
+	const struct ml_files *files;
 	const char *folder; /* absolute; made where it is missing */
 	const char *source; /* the file to copy */
 	uint64_t size;      /* that it must have */

@@ -13,7 +13,7 @@
 #include <meterloom/event.h>
 #include <meterloom/node.h>
 
-#include "meter/document.h"
+#include "meter/delivery.h"
 #include "report/family.h"
 #include "report/file_place.h"
 
@@ -81,6 +81,7 @@ static void deliver(struct ml_node *node, struct file_sink *self, struct ml_mess
 	struct ml_error err = ML_ERROR_NONE;
 	char name[FILE_NAME_MAX] = "";
 	const struct file_job job = {
+		.files = ml_engine_files(ml_node_engine(node)),
 		.folder = self->place ? self->place : "",
 		.source = document->path,
 		.size = document->size,
@@ -97,9 +98,13 @@ static void deliver(struct ml_node *node, struct file_sink *self, struct ml_mess
 		ml_node_log(node, ML_LOG_INFO, "wrote %s (%llu bytes)", name,
 			(unsigned long long)document->size);
 		ml_node_state(node, ML_STATE_RUNNING, "wrote %s", name);
+		meter_delivery_tell(
+			document->delivery, METER_DELIVERY_DELIVERED, self->place, NULL);
 		ml_release(node, message);
 		return;
 	}
+	meter_delivery_tell(document->delivery, METER_DELIVERY_FAILED,
+		self->place ? self->place : self->folder, err.text);
 	ml_node_count(node, FAILED, 1);
 	ml_node_state(node, self->place ? ML_STATE_WAITING : ML_STATE_FAULT, "%s", err.text);
 	ml_event_raise(ml_node_engine(node), "report-failed", ml_node_id(node), "report",

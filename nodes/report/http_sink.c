@@ -14,7 +14,7 @@
 #include <meterloom/node.h>
 #include <meterloom/setting.h>
 
-#include "meter/document.h"
+#include "meter/delivery.h"
 #include "report/family.h"
 #include "report/http_transfer.h"
 #include "report/retry.h"
@@ -46,7 +46,8 @@ struct http_sink {
 static struct report_retry_plan plan_of(const struct http_sink *self)
 {
 	const struct meter_document *document = meter_document(self->held);
-	if (self->retry == RETRY_NONE)
+	if (self->retry == RETRY_NONE ||
+		meter_delivery_purpose(document->delivery) != METER_DELIVERY_REPORT)
 		return (struct report_retry_plan){0, 0};
 	if (self->retry == RETRY_ADAPTIVE && document->period > 0)
 		return report_retry_adaptive(document->period);
@@ -66,6 +67,13 @@ static void give_up(struct http_sink *self, bool refused, const char *reason)
 {
 	struct ml_message *message = self->held;
 	const struct meter_document *document = meter_document(message);
+	meter_delivery_tell(document->delivery,
+		refused ? METER_DELIVERY_REFUSED : METER_DELIVERY_FAILED, self->shown, reason);
+	if (meter_delivery_purpose(document->delivery) != METER_DELIVERY_REPORT) {
+		ml_fail(self->node, message, "%s to %s: %s", document->name, self->shown, reason);
+		take_next(self);
+		return;
+	}
 	ml_node_count(self->node, FAILED, 1);
 	ml_event_raise(ml_node_engine(self->node), refused ? "report-refused" : "report-failed",
 		ml_node_id(self->node), "report", document->name, "receiver", self->shown, "reason",
@@ -86,6 +94,7 @@ static void try_again_or_give_up(struct http_sink *self, ml_time after, const ch
 		give_up(self, false, reason);
 		return;
 	}
+	meter_delivery_tell(document->delivery, METER_DELIVERY_FAILED, self->shown, reason);
 	ml_node_state(self->node, ML_STATE_WAITING, "retry %u of %u of %s in %lld s: %s",
 		self->retries + 1, plan.count, document->name, (long long)((at - wall) / ML_SEC),
 		reason);
@@ -114,6 +123,7 @@ static void send(struct http_sink *self)
 		.content_type = type,
 		.filename = document->name,
 		.key = document->key,
+		.test = meter_delivery_purpose(document->delivery) == METER_DELIVERY_TEST,
 		.user = self->auth == AUTH_BASIC ? self->user : NULL,
 		.password = secret,
 		.ca_file = self->ca_file,
@@ -149,6 +159,8 @@ static void on_answer(void *user, const struct http_answer *answer)
 			(unsigned long long)document->size, self->shown,
 			(long long)(answer->took / ML_MSEC), answer->status);
 		ml_node_state(self->node, ML_STATE_RUNNING, "delivered %s", document->name);
+		meter_delivery_tell(
+			document->delivery, METER_DELIVERY_DELIVERED, self->shown, NULL);
 		ml_release(self->node, self->held);
 		take_next(self);
 	}
@@ -332,11 +344,13 @@ static const struct ml_param sink_params[] = {
 	{FIELD(ML_PARAM_INTEGER, retry_count), .title = "Number of retries",
 		.help = "With fixed retries, and with adaptive ones for a report without a "
 			"schedule.",
-		.preset = "3", .min = 0, .max = 100, .flags = ML_PARAM_ADVANCED},
+		.preset = "3", .min = 0, .max = 100, .setting = "report.retries",
+		.flags = ML_PARAM_ADVANCED | ML_PARAM_INHERIT},
 	{FIELD(ML_PARAM_DURATION, retry_wait), .title = "Wait between retries",
 		.help = "With fixed retries, and with adaptive ones for a report without a "
 			"schedule.",
-		.unit = "s", .preset = "60", .min = 0, .max = 86400, .flags = ML_PARAM_ADVANCED},
+		.unit = "s", .preset = "60", .min = 0, .max = 86400, .setting = "report.retry_wait",
+		.flags = ML_PARAM_ADVANCED | ML_PARAM_INHERIT},
 	{FIELD(ML_PARAM_BOOL, other_hosts), .title = "Redirects to other hosts",
 		.help = "Whether the report may be sent to another host that the server points to. "
 			"The "

@@ -427,6 +427,8 @@ static int set_headers(struct http_client *client, const struct http_request *re
 		r = add_header(client, "filename", request->filename);
 	if (r == 0)
 		r = add_header(client, "Idempotency-Key", request->key);
+	if (r == 0 && request->test)
+		r = add_header(client, "Report-Test", "true");
 	if (r == 0) { /* no waiting for "100 Continue", which small servers do not send */
 		struct curl_slist *list = curl_slist_append(client->headers, "Expect:");
 		r = list ? 0 : -ENOMEM;

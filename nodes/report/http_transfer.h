@@ -27,6 +27,7 @@ struct http_request {
 	const char *content_type;
 	const char *filename;        /* the header `filename` */
 	const char *key;             /* the header `Idempotency-Key` */
+	bool test;                   /* the header `Report-Test: true` */
 	const char *user, *password; /* Basic authentication; NULL: none */
 	const char *ca_file;         /* PEM; NULL: those of the system */
 	const char *proxy;           /* NULL: none, whatever the environment says */

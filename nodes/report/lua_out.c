@@ -105,7 +105,18 @@ static int out_document(lua_State *L)
 	if (!output)
 		return luaL_error(L, "the system is out of memory");
 	t->documents->items[t->documents->count++] = output;
-	if (report_output_open(output, path, name, type, charset, &t->failure) < 0)
+	char marked[METER_DOCUMENT_NAME_MAX];
+	(void)snprintf(marked, sizeof marked, "%s%s", t->job->batch->test ? "test-" : "", name);
+	const struct report_output_options options = {.files = t->job->files,
+		.path = path,
+		.name = marked,
+		.type = type,
+		.charset = charset,
+		.delivery = t->job->batch->delivery};
+	if (strlen(name) + sizeof "test-" > sizeof marked)
+		return luaL_error(L, "out:document: the name has more than %d bytes",
+			(int)(sizeof marked - sizeof "test-"));
+	if (report_output_open(output, &options, &t->failure) < 0)
 		return report_raise(L, t);
 	t->open++;
 	return 1;

@@ -7,29 +7,33 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { FLUSH_AT = 64 * 1024 };
 
-int report_output_open(struct report_output *output, const char *path, const char *name,
-	const char *type, enum report_charset charset, struct ml_error *err)
+int report_output_open(struct report_output *output, const struct report_output_options *options,
+	struct ml_error *err)
 {
 	struct meter_document *document = &output->document;
-	*output = (struct report_output){.charset = charset, .fd = -1};
-	if (strlen(path) >= sizeof document->path || strlen(name) >= sizeof document->name ||
-		strlen(type) >= sizeof document->type)
-		return ml_error_set(
-			err, -ENAMETOOLONG, "document %s: name or type are too long", name);
-	(void)snprintf(document->path, sizeof document->path, "%s", path);
-	(void)snprintf(document->name, sizeof document->name, "%s", name);
-	(void)snprintf(document->type, sizeof document->type, "%s", type);
-	(void)snprintf(
-		document->charset, sizeof document->charset, "%s", report_charset_name(charset));
-	output->fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	*output = (struct report_output){
+		.charset = options->charset, .files = options->files, .fd = -1};
+	if (strlen(options->path) >= sizeof document->path ||
+		strlen(options->name) >= sizeof document->name ||
+		strlen(options->type) >= sizeof document->type)
+		return ml_error_set(err, -ENAMETOOLONG,
+			"document %.100s: name or type are too long", options->name);
+	(void)snprintf(document->path, sizeof document->path, "%s", options->path);
+	(void)snprintf(document->name, sizeof document->name, "%s", options->name);
+	(void)snprintf(document->type, sizeof document->type, "%s", options->type);
+	(void)snprintf(document->charset, sizeof document->charset, "%s",
+		report_charset_name(options->charset));
+	document->delivery = options->delivery;
+	output->fd = output->files->open(
+		output->files->user, options->path, O_WRONLY | O_CREAT | O_EXCL, 0600);
 	if (output->fd < 0) {
-		const int code = -errno;
+		const int code = output->fd;
 		document->path[0] = '\0';
-		return ml_error_set(err, code, "%s: cannot be made: %s", path, strerror(-code));
+		return ml_error_set(
+			err, code, "%s: cannot be made: %s", options->path, strerror(-code));
 	}
 	mbedtls_sha256_init(&output->sha);
 	(void)mbedtls_sha256_starts_ret(&output->sha, 0);
@@ -39,21 +43,13 @@ int report_output_open(struct report_output *output, const char *path, const cha
 static int flush(struct report_output *output, struct ml_error *err)
 {
 	const char *at = output->buffer.data;
-	size_t left = output->buffer.length;
+	const size_t left = output->buffer.length;
 	if (left)
 		(void)mbedtls_sha256_update_ret(&output->sha, (const unsigned char *)at, left);
-	while (left > 0) {
-		const ssize_t written = write(output->fd, at, left);
-		if (written < 0 && errno == EINTR)
-			continue;
-		if (written < 0) {
-			const int code = -errno;
-			return ml_error_set(err, code, "%s: cannot be written: %s",
-				output->document.path, strerror(-code));
-		}
-		at += written;
-		left -= (size_t)written;
-	}
+	const int code = ml_files_write_all(output->files, output->fd, at, left);
+	if (code < 0)
+		return ml_error_set(err, code, "%s: cannot be written: %s", output->document.path,
+			strerror(-code));
 	output->document.size += output->buffer.length;
 	ml_buffer_clear(&output->buffer);
 	return 0;
@@ -78,7 +74,7 @@ static int close_file(struct report_output *output)
 {
 	if (output->fd < 0)
 		return 0;
-	const int result = close(output->fd) < 0 ? -errno : 0;
+	const int result = output->files->close(output->files->user, output->fd);
 	output->fd = -1;
 	mbedtls_sha256_free(&output->sha);
 	ml_buffer_free(&output->buffer);
@@ -90,6 +86,12 @@ int report_output_close(struct report_output *output, struct ml_error *err)
 	if (output->fd < 0)
 		return 0;
 	int result = flush(output, err);
+	if (result == 0 && output->document.delivery) {
+		result = output->files->sync(output->files->user, output->fd);
+		if (result < 0)
+			ml_error_set(err, result, "%s: cannot be written: %s",
+				output->document.path, strerror(-result));
+	}
 	if (result == 0) {
 		(void)mbedtls_sha256_finish_ret(&output->sha, output->document.hash);
 		meter_document_set_key(&output->document);
@@ -106,6 +108,6 @@ void report_output_discard(struct report_output *output)
 {
 	(void)close_file(output);
 	if (output->document.path[0])
-		(void)unlink(output->document.path);
+		(void)output->files->remove(output->files->user, output->document.path);
 	output->document.path[0] = '\0';
 }

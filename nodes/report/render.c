@@ -3,12 +3,14 @@
  *
  * Rendering reads the database and burns, so the node asks for the lane "render" and blocks there.
  * It takes one batch at a time; its documents go on as there is room for them, and share its ack.
+ * What was rendered for a batch of the store is kept, and is sent again as it was.
  */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <meterloom/command.h>
 #include <meterloom/engine.h>
@@ -16,6 +18,7 @@
 #include <meterloom/setting.h>
 
 #include "meter/batch.h"
+#include "meter/delivery.h"
 #include "report/family.h"
 #include "report/spool.h"
 #include "report/template.h"
@@ -35,10 +38,10 @@ struct render {
 
 	struct ml_node *node;
 	struct report_template *loaded;
-	struct meter_list *list;  /* may be NULL */
-	struct ml_message *batch; /* whose documents are going on; NULL: none */
-	struct report_documents documents;
-	size_t next;  /* of these */
+	struct meter_list *list;          /* may be NULL */
+	struct ml_message *batch;         /* whose documents are going on; NULL: none */
+	struct meter_document *documents; /* owned */
+	size_t count, next;               /* of these */
 	bool failing; /* the last report was not rendered, and the state says so */
 };
 
@@ -77,36 +80,48 @@ static void identity_free(struct identity *identity)
 
 /* ---- Documents ---- */
 
-static void emit_one(struct render *self, struct report_output *output)
+static bool emit_one(struct render *self, struct meter_document *document)
 {
 	struct ml_node *node = self->node;
 	struct ml_message *message = ml_message_new(
 		node, &meter_document_type, sizeof(struct meter_document), self->batch);
 	if (!message) {
-		ml_node_log(node, ML_LOG_ERROR, "%s: there is no memory to pass it on",
-			output->document.name);
-		return;
+		ml_node_log(
+			node, ML_LOG_ERROR, "%s: there is no memory to pass it on", document->name);
+		return false;
 	}
-	memcpy(message->payload, &output->document, sizeof output->document);
-	output->document.path[0] = '\0'; /* the file is the message's now */
+	memcpy(message->payload, document, sizeof *document);
+	(void)meter_delivery_retain(document->delivery);
+	document->path[0] = '\0'; /* the file is the message's now */
 	ml_node_count(node, COUNT_DOCUMENTS, 1);
-	ml_node_count(node, COUNT_BYTES, (int64_t)output->document.size);
-	ml_node_count(node, COUNT_REPLACED, (int64_t)output->replaced);
+	ml_node_count(node, COUNT_BYTES, (int64_t)document->size);
 	ml_emit(node, PORT_OUT, message);
+	return true;
+}
+
+/* Those that were not passed on; what is kept stays. */
+static void forget_documents(struct render *self)
+{
+	for (size_t i = 0; i < self->count; i++) {
+		if (self->documents[i].path[0] && !self->documents[i].kept)
+			(void)unlink(self->documents[i].path);
+	}
+	free(self->documents);
+	self->documents = NULL;
+	self->count = 0;
+	self->next = 0;
 }
 
 /* Emits as many documents as there is room for; after the last the batch is done with. */
 static void emit_some(struct render *self)
 {
 	bool lost = false;
-	while (self->next < self->documents.count) {
+	while (!lost && self->next < self->count) {
 		if (ml_room(self->node, PORT_OUT) == 0)
 			return; /* goes on in render_room() */
-		struct report_output *output = self->documents.items[self->next++];
-		emit_one(self, output);
-		lost = lost || output->document.path[0];
+		lost = !emit_one(self, &self->documents[self->next++]);
 	}
-	report_documents_discard(&self->documents);
+	forget_documents(self);
 	if (lost)
 		ml_fail(self->node, self->batch, "a document could not be passed on");
 	else
@@ -125,7 +140,8 @@ static void render_room(struct ml_node *node, void *user)
 
 /* ---- Rendering ---- */
 
-static int render_batch(struct render *self, const struct ml_message *message, struct ml_error *err)
+static int render_to(struct render *self, const struct ml_message *message, const char *folder,
+	struct report_documents *documents, struct ml_error *err)
 {
 	struct ml_engine *engine = ml_node_engine(self->node);
 	struct identity identity;
@@ -140,13 +156,111 @@ static int render_batch(struct render *self, const struct ml_message *message, s
 			.name = text_or(identity.name, ""),
 			.contact = text_or(identity.contact, ""),
 			.zone = identity.zone ? identity.zone : ml_zone_utc()},
-		.folder = report_spool_folder(engine),
+		.files = ml_engine_files(engine),
+		.folder = folder,
 		.prefix = prefix,
 	};
-	const int result = report_template_render(self->loaded, &job, &self->documents, err);
+	const int result = report_template_render(self->loaded, &job, documents, err);
 	meter_snapshot_release(snapshot);
 	identity_free(&identity);
 	return result;
+}
+
+/* Takes over the files of what was rendered. */
+static int take_documents(
+	struct render *self, struct report_documents *rendered, struct ml_error *err)
+{
+	self->documents = calloc(rendered->count + 1, sizeof *self->documents);
+	if (!self->documents)
+		return ml_error_set(err, -ENOMEM, "out of memory");
+	for (size_t i = 0; i < rendered->count; i++) {
+		struct report_output *output = rendered->items[i];
+		self->documents[i] = output->document;
+		output->document.path[0] = '\0';
+		ml_node_count(self->node, COUNT_REPLACED, (int64_t)output->replaced);
+	}
+	self->count = rendered->count;
+	return 0;
+}
+
+/* Into the spool: for batches that are no store's. */
+static int render_loose(struct render *self, const struct ml_message *message, struct ml_error *err)
+{
+	struct report_documents rendered;
+	int result = render_to(
+		self, message, report_spool_folder(ml_node_engine(self->node)), &rendered, err);
+	if (result == 0)
+		result = take_documents(self, &rendered, err);
+	report_documents_discard(&rendered);
+	return result;
+}
+
+/* Into the outbox, once for each key. */
+static int render_kept(struct render *self, const struct ml_message *message,
+	struct meter_delivery *delivery, struct ml_error *err)
+{
+	const struct meter_keeper *keeper = meter_delivery_keeper(delivery);
+	const char *id = ml_node_id(self->node);
+	struct report_documents rendered;
+	char folder[METER_DOCUMENT_PATH_MAX];
+	int result = keeper->begin(delivery, id, folder, err);
+	if (result < 0)
+		return result;
+	result = render_to(self, message, folder, &rendered, err);
+	if (result == 0)
+		result = take_documents(self, &rendered, err);
+	if (result == 0)
+		result = keeper->keep(delivery, id, self->documents, self->count, err);
+	else
+		keeper->drop(delivery, id);
+	report_documents_discard(&rendered);
+	if (result < 0) {
+		free(self->documents);
+		self->documents = NULL;
+		self->count = 0;
+	}
+	return result;
+}
+
+/* What was rendered before is sent as it is, whatever template and settings are now. What belongs
+ * to the try and not to the bytes is that of the batch. */
+static int find_or_render(
+	struct render *self, const struct ml_message *message, struct ml_error *err)
+{
+	const struct meter_batch *batch = meter_batch(message);
+	struct meter_delivery *delivery = batch->delivery;
+	if (!delivery)
+		return render_loose(self, message, err);
+	int result = meter_delivery_keeper(delivery)->find(
+		delivery, ml_node_id(self->node), &self->documents, err);
+	if (result >= 0)
+		self->count = (size_t)result;
+	else if (result == -ENOENT)
+		result = render_kept(self, message, delivery, err);
+	for (size_t i = 0; i < self->count; i++) {
+		struct meter_document *document = &self->documents[i];
+		document->delivery = delivery;
+		document->due = batch->trigger.due;
+		document->next = batch->trigger.next;
+		document->period = batch->trigger.period;
+		meter_document_set_key(document);
+	}
+	if (result >= 0)
+		meter_delivery_add(delivery, self->documents, self->count);
+	return result < 0 ? result : 0;
+}
+
+static void fail_batch(struct render *self, struct ml_message *message, const struct ml_error *err)
+{
+	meter_delivery_tell(meter_batch(message)->delivery, METER_DELIVERY_FAILED,
+		ml_node_id(self->node), err->text);
+	ml_fail(self->node, message, "%s", err->text);
+	ml_node_state(self->node, ML_STATE_FAULT, "%s: %s",
+		report_template_tripped(self->loaded) ? "stopped after overruns in a row; the last"
+						      : "the last report was not rendered",
+		err->text);
+	self->failing = true;
+	ml_node_demand(self->node, PORT_IN, 1);
 }
 
 static void render_process(struct ml_node *node, void *user, unsigned port,
@@ -155,30 +269,25 @@ static void render_process(struct ml_node *node, void *user, unsigned port,
 	struct render *self = user;
 	struct ml_error err = ML_ERROR_NONE;
 	struct ml_message *message = messages[0];
+	const struct meter_batch *batch = meter_batch(message);
 	(void)port;
 	(void)count; /* 1, as the demand says */
-	if (meter_batch(message)->count == 0 && !self->empty) {
+	if (batch->count == 0 && !self->empty) {
 		ml_node_count(node, COUNT_EMPTY, 1);
 		ml_release(node, message);
 		ml_node_demand(node, PORT_IN, 1);
 		return;
 	}
-	if (render_batch(self, message, &err) < 0) {
-		ml_fail(node, message, "%s", err.text);
-		ml_node_state(node, ML_STATE_FAULT, "%s: %s",
-			report_template_tripped(self->loaded)
-				? "stopped after overruns in a row; the last"
-				: "the last report was not rendered",
-			err.text);
-		self->failing = true;
-		ml_node_demand(node, PORT_IN, 1);
+	if (find_or_render(self, message, &err) < 0) {
+		fail_batch(self, message, &err);
 		return;
 	}
 	if (self->failing)
 		ml_node_state(node, ML_STATE_RUNNING, NULL);
 	self->failing = false;
 	self->batch = message;
-	self->next = 0;
+	if (meter_delivery_purpose(batch->delivery) == METER_DELIVERY_RENDER)
+		self->next = self->count; /* that is all */
 	emit_some(self);
 }
 
@@ -255,7 +364,7 @@ static void render_start(struct ml_node *node, void *user)
 static void render_stop(struct ml_node *node, void *user)
 {
 	struct render *self = user;
-	report_documents_discard(&self->documents);
+	forget_documents(self);
 	if (self->batch)
 		ml_fail(node, self->batch,
 			"the node was stopped before its documents were passed on");

@@ -62,6 +62,7 @@ struct report_job {
 	const struct meter_batch *batch;
 	const struct meter_snapshot *snapshot; /* may be NULL */
 	struct report_gateway gateway;
+	const struct ml_files *files;
 	const char *folder; /* where the files are made */
 	const char *prefix; /* of their names there; unique in the folder */
 };

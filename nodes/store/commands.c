@@ -5,7 +5,7 @@
  */
 #include "store/commands.h"
 
-#include "store/range.h"
+#include "store/outstanding.h"
 #include "store/readings.h"
 #include "store/writer.h"
 
@@ -25,7 +25,7 @@ static int64_t one_number(sqlite3 *db, const char *sql)
 static void write_destination(
 	const struct store_writer *writer, const char *name, struct ml_json_writer *w)
 {
-	struct store_range range;
+	struct store_outstanding out;
 	uint64_t sequence = 0;
 	ml_json_begin_object(w);
 	ml_json_key(w, "destination");
@@ -34,17 +34,19 @@ static void write_destination(
 		ml_json_key(w, "sequence");
 		ml_json_unsigned(w, sequence);
 		ml_json_key(w, "behind");
-		ml_json_unsigned(w, writer->sequence > sequence ? writer->sequence - sequence : 0);
+		uint64_t behind = 0;
+		(void)store_range_behind(writer->db, sequence, writer->sequence, &behind, NULL);
+		ml_json_unsigned(w, behind);
 	}
-	if (store_range_load(writer->db, writer->epoch, name, &range, NULL) > 0) {
+	if (store_outstanding_load(writer->db, writer->epoch, name, &out, NULL) > 0) {
 		ml_json_key(w, "outstanding");
 		ml_json_begin_object(w);
 		ml_json_key(w, "first");
-		ml_json_unsigned(w, range.first);
+		ml_json_unsigned(w, out.range.first);
 		ml_json_key(w, "last");
-		ml_json_unsigned(w, range.last);
+		ml_json_unsigned(w, out.range.last);
 		ml_json_key(w, "readings");
-		ml_json_unsigned(w, range.count);
+		ml_json_unsigned(w, out.range.count);
 		ml_json_end_object(w);
 	}
 	ml_json_end_object(w);

@@ -7,6 +7,7 @@
 
 #include "store/commands.h"
 #include "store/nodes.h"
+#include "store/report_commands.h"
 #include "store/writer.h"
 
 int store_check_lane(const struct ml_node *node, struct ml_error *err)
@@ -62,4 +63,26 @@ const struct ml_family store_family = {
 	.events = events,
 	.migrations = store_migrations,
 	.services = store_services,
+};
+
+static const struct ml_event_class delivery_events[] = {
+	{"delivery-stopped", ML_LOG_ERROR,
+		"Nothing more goes to {destination}, its receiver refused the report: {reason}",
+		"Mend the cause (the address, the user and password of the sink, the template), "
+		"then "
+		"call report.rebuild to render and send the report anew, or report.discard to go "
+		"on "
+		"without it. Its readings stay in the store."},
+	{"delivery-discarded", ML_LOG_WARNING,
+		"{readings} readings from {from} to {to} were given up for {destination} by {user}",
+		"They stay in the store: report.resend sends them after all."},
+	{NULL, ML_LOG_DEBUG, NULL, NULL},
+};
+
+const struct ml_family store_delivery_family = {
+	.abi = ML_FAMILY_ABI,
+	.size = sizeof(struct ml_family),
+	.name = "delivery",
+	.commands = store_report_commands,
+	.events = delivery_events,
 };

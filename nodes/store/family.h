@@ -8,4 +8,7 @@
 
 extern const struct ml_family store_family;
 
+/* What is delivered of it: commands and events about reports. */
+extern const struct ml_family store_delivery_family;
+
 #endif

@@ -1,4 +1,4 @@
-/* What is on its way to a destination: ranges of the store, planned, persisted, delivered.
+/* Ranges of the store that are to be sent: planned.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "store/range.h"
@@ -33,40 +33,6 @@ static int finish(sqlite3 *db, sqlite3_stmt *statement, int code, struct ml_erro
 		code == SQLITE_ROW || code == SQLITE_DONE ? 0 : ml_database_error(err, db, doing);
 	sqlite3_finalize(statement);
 	return result;
-}
-
-int store_range_load(sqlite3 *db, uint64_t epoch, const char *destination,
-	struct store_range *range, struct ml_error *err)
-{
-	sqlite3_stmt *row = NULL;
-	int result = prepare(db,
-		"SELECT first, last, count, time_from, time_to, fixed, spacing, more, kind, due, "
-		"next, "
-		"period FROM outstanding WHERE destination = ? AND epoch = ?",
-		destination, epoch, &row, err);
-	if (result < 0)
-		return result;
-	const int code = sqlite3_step(row);
-	if (code == SQLITE_ROW) {
-		*range = (struct store_range){
-			.first = (uint64_t)sqlite3_column_int64(row, 0),
-			.last = (uint64_t)sqlite3_column_int64(row, 1),
-			.count = (uint64_t)sqlite3_column_int64(row, 2),
-			.from = sqlite3_column_int64(row, 3),
-			.to = sqlite3_column_int64(row, 4),
-			.fixed = sqlite3_column_int(row, 5) != 0,
-			.spacing = sqlite3_column_int64(row, 6),
-			.more = sqlite3_column_int(row, 7) != 0,
-			.trigger.due = sqlite3_column_int64(row, 9),
-			.trigger.next = sqlite3_column_int64(row, 10),
-			.trigger.period = sqlite3_column_int64(row, 11),
-		};
-		const unsigned char *kind = sqlite3_column_text(row, 8);
-		(void)snprintf(range->trigger.kind, sizeof range->trigger.kind, "%s",
-			kind ? (const char *)kind : "");
-	}
-	result = finish(db, row, code, err);
-	return result < 0 ? result : code == SQLITE_ROW;
 }
 
 int store_cursor_load(sqlite3 *db, uint64_t epoch, const char *destination, uint64_t *sequence,
@@ -137,21 +103,18 @@ static int take(sqlite3_stmt *row, struct counts *counts, unsigned limit, struct
 	return 0;
 }
 
-int store_range_plan(sqlite3 *db, uint64_t epoch, const char *destination, uint64_t until,
-	unsigned limit, ml_time spacing, struct store_range *range, struct ml_error *err)
+int store_range_plan_after(sqlite3 *db, uint64_t after, uint64_t until, unsigned limit,
+	ml_time spacing, struct store_range *range, struct ml_error *err)
 {
 	sqlite3_stmt *row = NULL;
 	struct counts counts = {0};
-	uint64_t sent = 0;
-	int result = store_cursor_load(db, epoch, destination, &sent, err);
-	if (result < 0)
-		return result;
-	*range = (struct store_range){.first = sent + 1, .last = sent, .spacing = spacing};
+	int result = 0;
+	*range = (struct store_range){.first = after + 1, .last = after, .spacing = spacing};
 	if (sqlite3_prepare_v2(db,
 		    "SELECT sequence, device, time, shape, content FROM reading WHERE sequence > ? "
 		    "AND sequence <= ? ORDER BY sequence",
 		    -1, &row, NULL) != SQLITE_OK ||
-		sqlite3_bind_int64(row, 1, (int64_t)sent) != SQLITE_OK ||
+		sqlite3_bind_int64(row, 1, (int64_t)after) != SQLITE_OK ||
 		sqlite3_bind_int64(row, 2, (int64_t)until) != SQLITE_OK) {
 		sqlite3_finalize(row);
 		return ml_database_error(err, db, doing);
@@ -164,6 +127,58 @@ int store_range_plan(sqlite3 *db, uint64_t epoch, const char *destination, uint6
 	sqlite3_finalize(row);
 	free(counts.of_device);
 	return result < 0 ? result : 0;
+}
+
+int store_range_plan(sqlite3 *db, uint64_t epoch, const char *destination, uint64_t until,
+	unsigned limit, ml_time spacing, struct store_range *range, struct ml_error *err)
+{
+	uint64_t sent = 0;
+	const int result = store_cursor_load(db, epoch, destination, &sent, err);
+	return result < 0 ? result
+			  : store_range_plan_after(db, sent, until, limit, spacing, range, err);
+}
+
+/* Where a piece ends: at the first reading of a meter that has its number of readouts already. */
+static int find_end(sqlite3 *db, uint64_t until, ml_time from, ml_time *to, unsigned limit,
+	struct ml_error *err)
+{
+	sqlite3_stmt *row = NULL;
+	struct counts counts = {0};
+	struct store_range piece = {.count = 0};
+	int result = 0, code;
+	if (sqlite3_prepare_v2(db,
+		    "SELECT sequence, device, time, shape, content FROM reading WHERE time >= ? "
+		    "AND "
+		    "time < ? AND sequence <= ? AND shape IS NOT NULL ORDER BY time, sequence",
+		    -1, &row, NULL) != SQLITE_OK ||
+		sqlite3_bind_int64(row, 1, from) != SQLITE_OK ||
+		sqlite3_bind_int64(row, 2, *to) != SQLITE_OK ||
+		sqlite3_bind_int64(row, 3, (int64_t)until) != SQLITE_OK) {
+		sqlite3_finalize(row);
+		return ml_database_error(err, db, doing);
+	}
+	while (result == 0 && (code = sqlite3_step(row)) != SQLITE_DONE) {
+		result = code == SQLITE_ROW ? take(row, &counts, limit, &piece, err)
+					    : ml_database_error(err, db, doing);
+		if (result == 1)
+			*to = sqlite3_column_int64(row, 2);
+	}
+	sqlite3_finalize(row);
+	free(counts.of_device);
+	return result < 0 ? result : 0;
+}
+
+int store_range_plan_piece(sqlite3 *db, uint64_t until, ml_time from, ml_time to, unsigned limit,
+	struct store_range *range, struct ml_error *err)
+{
+	ml_time end = to;
+	int result = find_end(db, until, from, &end, limit, err);
+	if (result < 0)
+		return result;
+	/* More than the limit at one moment go together: each piece brings it on. */
+	result = store_range_plan_fixed(db, until, from, end > from ? end : from + 1, range, err);
+	range->more = range->to < to;
+	return result;
 }
 
 int store_range_plan_fixed(sqlite3 *db, uint64_t until, ml_time from, ml_time to,
@@ -192,75 +207,31 @@ int store_range_plan_fixed(sqlite3 *db, uint64_t until, ml_time from, ml_time to
 	return finish(db, row, code, err);
 }
 
-/* ---- Writing down ---- */
-
-static int run(sqlite3 *db, sqlite3_stmt *statement, struct ml_error *err)
+int store_range_behind(
+	sqlite3 *db, uint64_t after, uint64_t until, uint64_t *ret_count, struct ml_error *err)
 {
-	const int code = sqlite3_step(statement);
-	return finish(db, statement, code == SQLITE_ROW ? SQLITE_ERROR : code, err);
-}
-
-int store_range_save(sqlite3 *db, uint64_t epoch, const char *destination,
-	const struct store_range *range, struct ml_error *err)
-{
-	sqlite3_stmt *statement = NULL;
-	int result = prepare(db,
-		"INSERT OR REPLACE INTO outstanding (destination, epoch, first, last, count, "
-		"time_from, "
-		"time_to, fixed, spacing, more, kind, due, next, period) VALUES (?, ?, ?, ?, ?, ?, "
-		"?, "
-		"?, ?, ?, ?, ?, ?, ?)",
-		destination, epoch, &statement, err);
-	if (result < 0)
-		return result;
-	const int64_t values[] = {(int64_t)range->first, (int64_t)range->last,
-		(int64_t)range->count, range->from, range->to, range->fixed, range->spacing,
-		range->more};
-	bool ok = true;
-	int place = 3;
-	for (size_t i = 0; i < sizeof values / sizeof *values; i++)
-		ok = ok && sqlite3_bind_int64(statement, place++, values[i]) == SQLITE_OK;
-	ok = ok && sqlite3_bind_text(statement, place++, range->trigger.kind, -1, SQLITE_STATIC) ==
-			   SQLITE_OK;
-	ok = ok && sqlite3_bind_int64(statement, place++, range->trigger.due) == SQLITE_OK;
-	ok = ok && sqlite3_bind_int64(statement, place++, range->trigger.next) == SQLITE_OK;
-	ok = ok && sqlite3_bind_int64(statement, place, range->trigger.period) == SQLITE_OK;
-	if (!ok) {
-		result = ml_database_error(err, db, doing);
-		sqlite3_finalize(statement);
-		return result;
-	}
-	return run(db, statement, err);
-}
-
-static int move_cursor(sqlite3 *db, uint64_t epoch, const char *destination, uint64_t sequence,
-	struct ml_error *err)
-{
-	sqlite3_stmt *statement = NULL;
-	const int result = prepare(db,
-		"INSERT OR REPLACE INTO cursor (destination, epoch, sequence) VALUES (?, ?, ?)",
-		destination, epoch, &statement, err);
-	if (result < 0)
-		return result;
-	sqlite3_bind_int64(statement, 3, (int64_t)sequence);
-	return run(db, statement, err);
-}
-
-int store_range_delivered(sqlite3 *db, uint64_t epoch, const char *destination,
-	const struct store_range *range, struct ml_error *err)
-{
-	sqlite3_stmt *statement = NULL;
-	if (sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK)
+	enum { COUNTED_MAX = 50000 };
+	sqlite3_stmt *row = NULL;
+	*ret_count = 0;
+	if (until <= after)
+		return 0;
+	if (sqlite3_prepare_v2(db,
+		    "SELECT (SELECT count(*) FROM (SELECT 1 FROM reading WHERE sequence > ?1 AND "
+		    "shape IS NOT NULL LIMIT ?2)), (SELECT total(count) FROM chunk WHERE "
+		    "last_sequence > ?1)",
+		    -1, &row, NULL) != SQLITE_OK ||
+		sqlite3_bind_int64(row, 1, (int64_t)after) != SQLITE_OK ||
+		sqlite3_bind_int64(row, 2, COUNTED_MAX) != SQLITE_OK) {
+		sqlite3_finalize(row);
 		return ml_database_error(err, db, doing);
-	int result = prepare(db, "DELETE FROM outstanding WHERE destination = ? AND epoch = ?",
-		destination, epoch, &statement, err);
-	if (result == 0)
-		result = run(db, statement, err);
-	if (result == 0 && !range->fixed)
-		result = move_cursor(db, epoch, destination, range->last, err);
-	if (result == 0 && sqlite3_exec(db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK)
-		result = ml_database_error(err, db, doing);
-	if (result < 0 && !sqlite3_get_autocommit(db))
-		(void)sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
-	return result;
+	}
+	const int code = sqlite3_step(row);
+	if (code == SQLITE_ROW) {
+		const uint64_t rows = (uint64_t)sqlite3_column_int64(row, 0);
+		const uint64_t packed = (uint64_t)sqlite3_column_int64(row, 1);
+		*ret_count = rows + packed;
+		if (rows == COUNTED_MAX || *ret_count > until - after)
+			*ret_count = until - after;
+	}
+	return finish(db, row, code, err);
 }

@@ -1,4 +1,4 @@
-/* What is on its way to a destination: ranges of the store, planned, persisted, delivered.
+/* Ranges of the store that are to be sent: planned.
  * SPDX-License-Identifier: Apache-2.0
  *
  * On the writer's connection, between its transactions.
@@ -22,26 +22,29 @@ struct store_range {
 	struct ml_trigger trigger;
 };
 
-/* The range that is outstanding for a destination. 1: there is one; 0: none; else an error. */
-int store_range_load(sqlite3 *db, uint64_t epoch, const char *destination,
-	struct store_range *range, struct ml_error *err);
-
 /* Plans the next one: all after the cursor, at most `limit` readouts of each meter. count 0: there
  * is nothing new. */
 int store_range_plan(sqlite3 *db, uint64_t epoch, const char *destination, uint64_t until,
 	unsigned limit, ml_time spacing, struct store_range *range, struct ml_error *err);
 
-/* Plans one of a fixed period. */
+/* The same for all after a sequence number. */
+int store_range_plan_after(sqlite3 *db, uint64_t after, uint64_t until, unsigned limit,
+	ml_time spacing, struct store_range *range, struct ml_error *err);
+
+/* Plans one of a fixed period, `to` not included. */
 int store_range_plan_fixed(sqlite3 *db, uint64_t until, ml_time from, ml_time to,
 	struct store_range *range, struct ml_error *err);
 
-/* Writes it down before it is sent. */
-int store_range_save(sqlite3 *db, uint64_t epoch, const char *destination,
-	const struct store_range *range, struct ml_error *err);
+/* Plans a piece of such a period: from its beginning on as much as has at most `limit` readouts of
+ * each meter. */
+int store_range_plan_piece(sqlite3 *db, uint64_t until, ml_time from, ml_time to, unsigned limit,
+	struct store_range *range, struct ml_error *err);
 
-/* It was delivered: the cursor moves, and it is outstanding no longer, both at once. */
-int store_range_delivered(sqlite3 *db, uint64_t epoch, const char *destination,
-	const struct store_range *range, struct ml_error *err);
+/* How many readings that hold values stand after a sequence number: exactly up to some ten
+ * thousands in rows, else no fewer than there are. Numbers may be left out, so that they are
+ * counted. */
+int store_range_behind(
+	sqlite3 *db, uint64_t after, uint64_t until, uint64_t *ret_count, struct ml_error *err);
 
 /* How far a destination has got; 0: it has nothing. */
 int store_cursor_load(sqlite3 *db, uint64_t epoch, const char *destination, uint64_t *sequence,

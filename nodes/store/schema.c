@@ -145,5 +145,45 @@ const struct ml_migration store_migrations[] = {
 		" name BLOB NOT NULL,"
 		" content BLOB NOT NULL,"
 		" UNIQUE (node, name))"},
+	{"readings", 4,
+		/* key: of the folder in the outbox. refused: it waits for a person. resend: the one
+		 * it is a piece of. tries, tried, reason: what failed so far. */
+		"ALTER TABLE outstanding ADD COLUMN key TEXT NOT NULL DEFAULT '';"
+		"ALTER TABLE outstanding ADD COLUMN refused INTEGER NOT NULL DEFAULT 0;"
+		"ALTER TABLE outstanding ADD COLUMN resend INTEGER NOT NULL DEFAULT 0;"
+		"ALTER TABLE outstanding ADD COLUMN tries INTEGER NOT NULL DEFAULT 0;"
+		"ALTER TABLE outstanding ADD COLUMN tried INTEGER NOT NULL DEFAULT 0;"
+		"ALTER TABLE outstanding ADD COLUMN reason TEXT NOT NULL DEFAULT '';"
+		"UPDATE outstanding SET key = lower(hex(randomblob(16)));"
+		/* Stretches of time that are to be sent again: what is left of them. */
+		"CREATE TABLE resend ("
+		" key INTEGER PRIMARY KEY AUTOINCREMENT,"
+		" destination TEXT NOT NULL,"
+		" epoch INTEGER NOT NULL,"
+		" time_from INTEGER NOT NULL,"
+		" time_to INTEGER NOT NULL,"
+		" until INTEGER NOT NULL,"
+		" asked INTEGER NOT NULL,"
+		" pieces INTEGER NOT NULL);"
+		/* What was delivered or given up, the last thousand of each destination. */
+		"CREATE TABLE delivery ("
+		" number INTEGER PRIMARY KEY AUTOINCREMENT,"
+		" destination TEXT NOT NULL,"
+		" epoch INTEGER NOT NULL,"
+		" key TEXT NOT NULL,"
+		" first INTEGER NOT NULL,"
+		" last INTEGER NOT NULL,"
+		" count INTEGER NOT NULL,"
+		" time_from INTEGER NOT NULL,"
+		" time_to INTEGER NOT NULL,"
+		" fixed INTEGER NOT NULL,"
+		" resend INTEGER NOT NULL,"
+		" spacing INTEGER NOT NULL,"
+		" due INTEGER NOT NULL,"
+		" time INTEGER NOT NULL,"
+		" delivered INTEGER NOT NULL,"
+		" reason TEXT NOT NULL,"
+		" documents TEXT NOT NULL);"
+		"CREATE INDEX delivery_destination ON delivery(destination, number)"},
 	{NULL, 0, NULL},
 };

@@ -6,6 +6,7 @@
 
 #include <meterloom/family.h>
 
+#include "store/outbox.h"
 #include "store/readings.h"
 #include "store/scan.h"
 #include "store/writer.h"
@@ -59,5 +60,6 @@ const struct ml_service_class store_services[] = {
 	{.name = "readings", .start = store_writer_start, .stop = store_writer_stop},
 	{.name = service_name, .start = start, .stop = stop},
 	{.name = METER_KEEP_SERVICE, .start = store_keep_start, .stop = store_keep_stop},
+	{.name = STORE_OUTBOX_SERVICE, .start = store_outbox_start, .stop = store_outbox_stop},
 	{0},
 };

@@ -33,6 +33,8 @@ extern const struct ml_migration store_migrations[];
 extern const struct ml_service_class store_services[];
 extern const struct ml_setting store_settings[];
 
+struct store_query; /* store/query_node.h */
+
 /* What a node hands in. Embedded in its instance. */
 struct store_door {
 	struct ml_node *node;
@@ -69,6 +71,7 @@ struct store_writer {
 	ml_time last_commit; /* monotonic */
 	ml_time last_commit_wall; /* ML_NEVER: none yet */
 	uint64_t commits, failures;
+	struct store_query *queries; /* nodes that run */
 };
 
 /* The service. */

@@ -20,7 +20,7 @@ class Live(kit.Case):
         self.sim(METERS)  # at the pace of a line, so that a round takes a while
         graph = kit.add(kit.reading_graph(), [
             {'id': 'unsent', 'type': 'store-query',
-             'params': {'destination': 'files', 'wait_for_round': True}},
+             'params': {'destination': 'files', 'wait_for': ['bus']}},
             {'id': 'report', 'type': 'template-render',
              'params': {'template': 'json', 'options': {'lines': True}}},
             {'id': 'files', 'type': 'file-sink'},

@@ -81,7 +81,8 @@ static int place(const char *content, const char *name, enum file_collision coll
 	struct ml_error *err)
 {
 	write_file(below("source"), content);
-	const struct file_job job = {.folder = below("out/deep"),
+	const struct file_job job = {.files = &ml_files_system,
+		.folder = below("out/deep"),
 		.source = below("source"),
 		.size = strlen(content),
 		.name = name,
@@ -183,7 +184,8 @@ static void a_cut_report_is_not_delivered(void **state)
 	char out[FILE_NAME_MAX];
 	struct ml_error err = ML_ERROR_NONE;
 	write_file(below("source"), "12345");
-	const struct file_job job = {.folder = below("out"),
+	const struct file_job job = {.files = &ml_files_system,
+		.folder = below("out"),
 		.source = below("source"),
 		.size = 6,
 		.name = "a.csv",
@@ -192,7 +194,8 @@ static void a_cut_report_is_not_delivered(void **state)
 	assert_int_equal(file_place(&job, out, &err), -EIO);
 	assert_non_null(strstr(err.text, "has 5 bytes where 6 were rendered"));
 	assert_int_equal(count_files(below("out")), 0);
-	const struct file_job gone = {.folder = below("out"),
+	const struct file_job gone = {.files = &ml_files_system,
+		.folder = below("out"),
 		.source = below("nothing"),
 		.size = 6,
 		.name = "a.csv",
@@ -218,7 +221,8 @@ static void a_full_disk_leaves_nothing_behind(void **state)
 	write_file(below("source"), large);
 	char out[FILE_NAME_MAX];
 	struct ml_error err = ML_ERROR_NONE;
-	struct file_job job = {.folder = below("disk/reports"),
+	struct file_job job = {.files = &ml_files_system,
+		.folder = below("disk/reports"),
 		.source = below("source"),
 		.size = 100000,
 		.name = "a.csv",

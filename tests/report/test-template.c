@@ -82,6 +82,7 @@ static int render(struct fixture *f, const struct meter_batch *batch, struct ml_
 			.name = "Substation 7",
 			.contact = "",
 			.zone = f->zone ? f->zone : ml_zone_utc()},
+		.files = &ml_files_system,
 		.folder = f->folder,
 		.prefix = "t",
 	};

@@ -300,6 +300,7 @@ struct kit *kit_new_with(const struct kit_options *wanted)
 	assert_non_null(kit);
 	kit->families[count++] = &meter_family;
 	kit->families[count++] = &store_family;
+	kit->families[count++] = &store_delivery_family;
 	kit->families[count++] = &kit_family;
 	for (size_t i = 0; i < 3 && wanted->more[i]; i++)
 		kit->families[count++] = wanted->more[i];

@@ -88,6 +88,8 @@ int ml_ack_attach(struct ml_node *node, struct ml_message *message, uint64_t coo
 
 /* ---- Rounds: a readout of a list of meters ---- */
 
+enum { ML_ROUND_NAME_MAX = 40 };
+
 enum ml_round_phase { ML_ROUND_BEGIN, ML_ROUND_END };
 
 /* Travels in band, in order with the messages of each edge, past filters, and is never dropped. A
@@ -100,7 +102,9 @@ struct ml_round {
 	uint32_t origin;  /* private: which source began it */
 	uint32_t applied; /* private: how many graphs had been applied then */
 	uint32_t meters;  /* how many are to be read */
-	uint32_t read, failed; /* in the end phase: how many were, and were not */
+	uint32_t read, failed;          /* in the end phase: how many were, and were not */
+	char source[ML_ROUND_NAME_MAX]; /* filled in: id of the node that began it */
+	char bus[ML_ROUND_NAME_MAX];    /* what it reads, as people call it; "": the default */
 };
 
 /* ---- Types that the engine itself declares ---- */
