@@ -11,8 +11,7 @@
 
 #include <meterloom/clock.h>
 
-#include "meter/list.h"
-#include "store/scan.h"
+#include "store/choose.h"
 
 enum {
 	LIMIT_MAX = 1000,
@@ -40,75 +39,6 @@ struct page {
 	struct store_place last; /* of the page */
 	bool more;               /* beyond the page, in its direction */
 };
-
-/* Readings of the point, and those of its meters from before they were in the list. */
-static void choose_point(struct page *page, const struct meter_point *point)
-{
-	for (size_t i = 0; i < page->source_count; i++) {
-		const struct store_source *source = &page->sources[i];
-		bool chosen = source->point == point->key;
-		for (size_t d = 0; !source->point && d < point->device_count; d++)
-			chosen = chosen ||
-				 (source->has_identity && meter_identity_equal(source->identity,
-								  point->devices[d].identity));
-		if (chosen)
-			page->chosen[page->chosen_count++] = source->key;
-	}
-}
-
-static void append_candidate(char *names, size_t size, struct meter_identity identity)
-{
-	const size_t used = strlen(names);
-	char text[METER_SECONDARY_TEXT_MAX];
-	meter_secondary_format(identity, text);
-	(void)snprintf(names + used, size - used, "%s%s", used ? ", " : "", text);
-}
-
-/* A meter that is not in the list, by its id. */
-static int choose_identity(struct page *page, const char *text, struct ml_error *err)
-{
-	struct meter_identity address;
-	const struct meter_identity *first = NULL;
-	char names[160] = "";
-	bool several = false;
-	if (meter_secondary_parse(text, strlen(text), &address, NULL) < 0)
-		return -ENOENT;
-	for (size_t i = 0; i < page->source_count; i++) {
-		const struct store_source *source = &page->sources[i];
-		if (!source->has_identity || !meter_identity_matches(source->identity, address))
-			continue;
-		page->chosen[page->chosen_count++] = source->key;
-		if (!first || !meter_identity_equal(*first, source->identity))
-			append_candidate(names, sizeof names, source->identity);
-		several = several || (first && !meter_identity_equal(*first, source->identity));
-		first = first ? first : &source->identity;
-	}
-	if (several)
-		return ml_error_set(
-			err, -EEXIST, "\"%.40s\" is not unique in the store: %s", text, names);
-	return first ? 0 : -ENOENT;
-}
-
-static int choose(struct page *page, const char *text, struct ml_error *err)
-{
-	struct meter_list *list = meter_list(page->engine);
-	const struct meter_snapshot *snapshot = list ? meter_list_snapshot(list) : NULL;
-	const struct meter_point *point = NULL;
-	struct ml_error unknown = ML_ERROR_NONE;
-	int result =
-		snapshot ? meter_snapshot_find_one(snapshot, text, strlen(text), &point, &unknown)
-			 : -ENOENT;
-	if (result == 0)
-		choose_point(page, point);
-	else if (result == -ENOENT)
-		result = choose_identity(page, text, err);
-	if (result < 0 && err->code == 0)
-		*err = unknown;
-	if (result < 0 && err->code == 0)
-		ml_error_set(err, result, "no readings of a meter \"%.40s\"", text);
-	meter_snapshot_release(snapshot);
-	return result;
-}
 
 static void write_cursor(
 	struct ml_json_writer *w, const char *key, char direction, const struct store_place *place)
@@ -228,7 +158,8 @@ static int begin_page(
 	if (p->cursor)
 		result = read_cursor(page, p->cursor, err);
 	if (result == 0)
-		result = choose(page, p->meter, err);
+		result = store_choose_meter(page->engine, page->sources, page->source_count,
+			p->meter, page->chosen, &page->chosen_count, err);
 	if (result < 0)
 		return result;
 	options.devices = page->chosen;
