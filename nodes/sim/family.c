@@ -5,9 +5,13 @@
 
 #include "sim/stream.h"
 #include "sim/tool_sim.h"
+#include "sim/tool_simulate.h"
+#include "sim/world.h"
 
 static const struct ml_tool tools[] = {
 	{"sim", "[OPTIONS]", "virtual meters, and a head-end that receives reports", sim_tool_main},
+	{"simulate", "[OPTIONS] GRAPH.json",
+		"a gateway lives through days within seconds, with faults", sim_tool_simulate},
 	{0},
 };
 
@@ -15,6 +19,7 @@ const struct ml_family sim_family = {
 	.abi = ML_FAMILY_ABI,
 	.size = sizeof(struct ml_family),
 	.name = "sim",
+	.services = sim_services,
 	.streams = sim_stream_schemes,
 	.tools = tools,
 };

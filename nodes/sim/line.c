@@ -188,8 +188,12 @@ static struct voice *new_voice(struct sim_line *line)
 static void speak(struct sim_line *line, struct voice *voice, size_t length, unsigned gap,
 	struct sim_rate rate, ml_time begin)
 {
-	/* Who has heard all that was said before listens on from here. */
-	if (line->sound_count == 0)
+	/* Who has heard all that was said before listens on from here; a late answer that nobody
+	 * has begun to hear must not make him deaf until then. */
+	bool unheard = true;
+	for (size_t i = 0; i < line->sound_count; i++)
+		unheard = unheard && line->sounds[i]->begin >= line->ear.at;
+	if (line->sound_count == 0 || (unheard && begin < line->ear.at))
 		line->ear.at = begin;
 	voice->sound = (struct sim_sound){
 		.begin = begin, .rate = rate, .gap = gap, .bytes = voice->bytes, .length = length};

@@ -33,6 +33,7 @@ struct sim_options {
 	bool autobaud;     /* the meters follow the master's rate */
 	bool echo;         /* the master hears what it sends */
 	bool fast;         /* no time passes on the line */
+	unsigned bus;      /* of the simulated world that the engine is in, from 1; 0: its own */
 };
 
 /* Who watches a line, and makes it worse than it is. Each may be NULL. */

@@ -121,6 +121,12 @@ void sim_meter_init(struct sim_meter *meter, uint64_t seed, unsigned index)
 	meter->access = (uint8_t)(meter->seed >> 8);
 }
 
+void sim_meter_reset(struct sim_meter *meter, ml_time wall)
+{
+	meter->was_reset = true;
+	meter->reset = wall;
+}
+
 /* ---- Values that move on ---- */
 
 /* Type F of EN 13757-3, four bytes. */
@@ -145,13 +151,14 @@ static uint64_t date_time(ml_time wall)
 static uint64_t growth(const struct sim_meter *meter, uint8_t vif, size_t offset, ml_time wall)
 {
 	static const ml_time units[4] = {ML_SEC, ML_MINUTE, ML_HOUR, ML_DAY};
-	if (wall <= START)
+	const ml_time start = meter->was_reset ? meter->reset : START;
+	if (wall <= start)
 		return 0;
 	if (vif >= 0x20)
-		return (uint64_t)((wall - START) / units[vif & 3]);
+		return (uint64_t)((wall - start) / units[vif & 3]);
 	const uint64_t rate = RATE_MIN + sim_hash(meter->seed, offset) % RATE_SPAN;
-	const uint64_t hours = (uint64_t)((wall - START) / ML_HOUR);
-	const uint64_t rest = (uint64_t)((wall - START) % ML_HOUR);
+	const uint64_t hours = (uint64_t)((wall - start) / ML_HOUR);
+	const uint64_t rest = (uint64_t)((wall - start) % ML_HOUR);
 	return hours * rate + rest * rate / (uint64_t)ML_HOUR;
 }
 
@@ -176,9 +183,12 @@ static void move_on(const struct sim_meter *meter, uint8_t dif, uint8_t vif, uin
 	const uint64_t grown = growth(meter, vif, offset, wall);
 	if (!bcd) {
 		const unsigned bits = (unsigned)length * 8 - 1;
-		if (!(value >> bits)) /* a counter, not below zero */
+		const bool negative = value >> bits; /* no counter */
+		value = meter->was_reset ? 0 : value;
+		if (!negative)
 			save(data, length, (value + grown) & ((UINT64_C(1) << bits) - 1));
 	} else if (from_bcd(value, digits, &value)) {
+		value = meter->was_reset ? 0 : value;
 		save(data, length, to_bcd(value + grown, digits));
 	}
 }
@@ -340,7 +350,9 @@ bool sim_meter_settle(struct sim_meter *meter, ml_time wall)
 static size_t send_telegram(
 	struct sim_meter *meter, const struct mbus_frame *frame, ml_time wall, uint8_t *out)
 {
-	if (!is_repeated(meter, frame) || !meter->begun) {
+	const bool again = is_repeated(meter, frame);
+	meter->repeating = again && meter->begun;
+	if (!meter->repeating) {
 		meter->telegram =
 			meter->begun ? (meter->telegram + 1) % (unsigned)meter->model->count : 0;
 		meter->time = wall;

@@ -37,6 +37,9 @@ struct sim_meter {
 	 * to at it: else the old one comes back. */
 	unsigned next_baud, old_baud; /* 0: none */
 	ml_time old_baud_at;
+	bool repeating; /* what was sent last was sent before */
+	bool was_reset; /* its counters began again at 0 */
+	ml_time reset;  /* then */
 };
 
 /* Makes meter `index` (from 0) of a bus. */
@@ -49,6 +52,9 @@ size_t sim_meter_answer(
 
 /* Takes up a rate that it was told, or goes back to the old one. true: `baud` changed. */
 bool sim_meter_settle(struct sim_meter *meter, ml_time wall);
+
+/* Its counters begin again at 0, as in a meter that was exchanged for one of the same number. */
+void sim_meter_reset(struct sim_meter *meter, ml_time wall);
 
 /* Telegram `number` with the values of the wall time. For tests and lists. */
 size_t sim_meter_telegram(

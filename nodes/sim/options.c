@@ -31,6 +31,8 @@ static int set_option(struct sim_options *o, const char *name, size_t length,
 		o->autobaud = value != 0;
 	else if (IS("echo") && value <= 1)
 		o->echo = value != 0;
+	else if (IS("bus") && value >= 1 && value <= 1000)
+		o->bus = (unsigned)value;
 	else if (IS("fast") && value <= 1)
 		o->fast = value != 0;
 	else

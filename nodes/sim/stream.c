@@ -11,25 +11,53 @@
 #include <meterloom/node.h>
 
 #include "sim/line.h"
+#include "sim/world.h"
 
 struct sim_stream {
 	struct ml_stream head;
 	struct ml_lane *lane;
-	struct sim_line *line; /* owned */
+	struct sim_line *line;   /* owned, but where it is a world's */
+	struct sim_world *world; /* NULL: a line of its own */
+	unsigned bus;
+	ml_time change; /* when the world's line breaks, or comes back */
 	struct ml_timer timer;
-	bool opened, draining, closed;
+	bool opened, draining, closed, failed;
 	bool telling; /* in a callback: closing must wait */
 };
 
 static void free_stream(struct sim_stream *s)
 {
-	sim_line_free(s->line);
+	if (!s->world)
+		sim_line_free(s->line);
 	free(s);
+}
+
+static ml_time wall_of(const struct sim_stream *s)
+{
+	return s->world ? sim_world_wall(s->world)
+			: ml_clock_wall(ml_engine_clock(ml_lane_engine(s->lane)));
+}
+
+/* Whether the line has broken; that is then told. */
+static bool tell_broken(struct sim_stream *s)
+{
+	struct ml_error err = ML_ERROR_NONE;
+	if (!s->world || (s->opened && ml_lane_now(s->lane) < s->change) ||
+		!sim_world_line_broken(s->world, s->bus, &s->change))
+		return false;
+	ml_error_set(&err, -EIO, "the simulated line is broken");
+	s->failed = true;
+	sim_line_discard(s->line);
+	s->head.events->failed(s->head.user, &err);
+	return true;
 }
 
 static void plan(struct sim_stream *s)
 {
 	ml_time when = sim_line_when(s->line);
+	if (s->failed)
+		return;
+	when = s->world && s->change < when ? s->change : when;
 	if (s->draining && sim_line_drained(s->line) < when)
 		when = sim_line_drained(s->line);
 	if (when == ML_NEVER)
@@ -40,9 +68,10 @@ static void plan(struct sim_stream *s)
 
 static void tell(struct sim_stream *s)
 {
-	const struct ml_clock *clock = ml_engine_clock(ml_lane_engine(s->lane));
 	const ml_time now = ml_lane_now(s->lane);
 	const uint8_t *bytes = NULL;
+	if (tell_broken(s))
+		return;
 	if (!s->opened) {
 		s->opened = true;
 		if (s->head.events->opened)
@@ -58,8 +87,7 @@ static void tell(struct sim_stream *s)
 		return;
 	while (!s->closed) {
 		bool damaged = false;
-		const size_t length =
-			sim_line_take_run(s->line, now, ml_clock_wall(clock), &bytes, &damaged);
+		const size_t length = sim_line_take_run(s->line, now, wall_of(s), &bytes, &damaged);
 		if (length == 0)
 			return;
 		if (damaged && s->head.events->damaged)
@@ -84,7 +112,7 @@ static void fire(struct ml_timer *timer)
 static int sim_write(struct ml_stream *stream, const uint8_t *bytes, size_t length)
 {
 	struct sim_stream *s = (struct sim_stream *)stream;
-	if (!s->opened)
+	if (!s->opened || s->failed)
 		return -ENOTCONN;
 	sim_line_received(s->line, bytes, length, ml_lane_now(s->lane));
 	s->draining = true;
@@ -117,6 +145,8 @@ static void sim_close(struct ml_stream *stream)
 {
 	struct sim_stream *s = (struct sim_stream *)stream;
 	s->closed = true;
+	if (s->world)
+		sim_line_discard(s->line);
 	ml_timer_stop(&s->timer);
 	if (!s->telling)
 		free_stream(s);
@@ -141,19 +171,26 @@ static int sim_open(struct ml_engine *engine, struct ml_lane *lane, const char *
 	struct ml_stream **ret_stream, struct ml_error *err)
 {
 	struct sim_options options = SIM_OPTIONS_NONE;
-	(void)engine;
 	options.baud = line->baud;
 	const int result = sim_options_parse(rest, &options, err);
 	if (result < 0)
 		return result;
+	struct sim_world *world = options.bus > 0 ? sim_world_of(engine) : NULL;
+	if (options.bus > 0 && (!world || !sim_world_line(world, options.bus)))
+		return ml_error_set(err, -ENOENT,
+			"there is no simulated bus %u here: it is made by "
+			"`meterloom simulate`",
+			options.bus);
 	struct sim_stream *s = calloc(1, sizeof *s);
-	if (!s)
-		return ml_error_set(err, -ENOMEM, "out of memory");
-	s->line = sim_line_new(&options);
-	if (!s->line) {
+	struct sim_line *own = world ? NULL : sim_line_new(&options);
+	if (!s || (!world && !own)) {
 		free(s);
+		sim_line_free(own);
 		return ml_error_set(err, -ENOMEM, "out of memory");
 	}
+	s->bus = options.bus;
+	s->world = world;
+	s->line = world ? sim_world_line(world, options.bus) : own;
 	sim_line_set_rate(s->line, (struct sim_rate){line->baud, line->parity});
 	s->head = (struct ml_stream){.ops = &sim_ops, .events = events, .user = user};
 	s->lane = lane;

@@ -6,6 +6,8 @@
 
 #include <meterloom/family.h>
 
+#include "meter/archive.h"
+#include "store/archive.h"
 #include "store/outbox.h"
 #include "store/readings.h"
 #include "store/scan.h"
@@ -61,5 +63,6 @@ const struct ml_service_class store_services[] = {
 	{.name = service_name, .start = start, .stop = stop},
 	{.name = METER_KEEP_SERVICE, .start = store_keep_start, .stop = store_keep_stop},
 	{.name = STORE_OUTBOX_SERVICE, .start = store_outbox_start, .stop = store_outbox_stop},
+	{.name = METER_ARCHIVE, .start = store_archive_start, .stop = free},
 	{0},
 };

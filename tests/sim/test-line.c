@@ -385,6 +385,40 @@ static void who_watches_a_line_may_spoil_it(void **state)
 	sim_line_free(line);
 }
 
+static void delay_the_first(
+	void *user, size_t meter, uint8_t *bytes, size_t *length, ml_time *later)
+{
+	(void)user;
+	(void)bytes;
+	(void)length;
+	*later = meter == 0 ? 5 * ML_SEC : 0;
+}
+
+/* Who is late is heard late; those that answer meanwhile are heard all the same. */
+static void a_late_answer_deafens_nobody(void **state)
+{
+	(void)state;
+	const struct sim_options options = {.meters = 2, .seed = 1, .baud = 2400};
+	struct sim_line *line = sim_line_new(&options);
+	sim_line_watch(line, &(struct sim_line_watch){.answers = delay_the_first});
+	uint8_t bytes[MBUS_FRAME_MAX];
+	const uint8_t *came = NULL;
+	sim_line_received(line, bytes, mbus_build_req_ud2(bytes, 1, true), 0);
+	(void)sim_line_take(line, sim_line_when(line), SPRING, &came); /* the meter has heard it */
+	sim_line_received(line, bytes, mbus_build_req_ud2(bytes, 2, true), ML_SEC);
+	ml_time now = ML_SEC;
+	size_t count = 0;
+	while (sim_line_when(line) < 5 * ML_SEC) {
+		now = sim_line_when(line) > now ? sim_line_when(line) : now;
+		count += sim_line_take(line, now, SPRING + now, &came);
+	}
+	assert_true(count > 20);
+	const struct heard late = hear(line, &now);
+	assert_true(is_telegram(&late));
+	assert_true(late.last > 5 * ML_SEC);
+	sim_line_free(line);
+}
+
 static void same_seed_gives_the_same_collisions(void **state)
 {
 	(void)state;
@@ -417,6 +451,7 @@ int main(void)
 		cmocka_unit_test(meter_takes_up_a_rate_and_falls_back_if_nobody_comes),
 		cmocka_unit_test(nothing_goes_through_an_open_or_a_shorted_line),
 		cmocka_unit_test(who_watches_a_line_may_spoil_it),
+		cmocka_unit_test(a_late_answer_deafens_nobody),
 		cmocka_unit_test(same_seed_gives_the_same_collisions),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,373 @@
+/* `meterloom simulate`: a gateway lives through days within seconds, and nothing may be lost.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "sim/tool_simulate.h"
+
+#include <errno.h>
+#include <ftw.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "sim/simulation.h"
+#include "sim/simulation_text.h"
+
+enum {
+	WRONG_USAGE = 2,
+	FILE_BYTES_MAX = 16 << 20,
+	DAYS_MAX = 3660,
+	METERS_MAX = 250,
+	PATH_BYTES = 512,
+};
+
+static const char help[] =
+	"Usage: meterloom simulate [OPTIONS] GRAPH.json\n"
+	"\n"
+	"Runs a whole gateway on a simulated clock, days within seconds: virtual meters on each "
+	"of\n"
+	"its buses, a head-end behind each of its URLs, and faults of all of them, at random by "
+	"the\n"
+	"seed. At the end what the meters gave, what is in the store and what the head-ends got "
+	"is\n"
+	"compared value by value. The same seed gives the same bytes.\n"
+	"Ends with 1 where something was lost.\n"
+	"\n"
+	"  --days N        how long (30)\n"
+	"  --seed N        another number, other meters and other faults (1)\n"
+	"  --faults FILE   what goes wrong, and how often: docs/how-to/simulate.md\n"
+	"  --no-faults     nothing does\n"
+	"  --meters N      on each bus whose interface does not say (20)\n"
+	"  --begin TIME    on the calendar (2026-01-01T00:00:00Z)\n"
+	"  --zone NAME     the gateway's time zone, such as Europe/Paris (UTC)\n"
+	"  --data DIR      where the gateway keeps its data, and leaves them: must not exist yet\n"
+	"  --keep DIR      where the head-ends' reports are kept: must not exist yet\n"
+	"  --log           shows the gateway's log\n"
+	"  --json          the result as JSON\n"
+	"  --help          this text\n";
+
+struct tool {
+	struct sim_simulation_options options;
+	const char *graph_path, *faults_path, *data, *keep;
+	bool log, json, no_faults;
+	char folder[PATH_BYTES]; /* temporary; "": none */
+	char path[PATH_BYTES + 8];
+	char *graph, *faults; /* texts; owned */
+	struct ml_log_terminal terminal;
+};
+
+static int complain(const char *format, ...) ML_PRINTF(1, 2);
+
+static int complain(const char *format, ...)
+{
+	va_list args;
+	(void)fputs("meterloom simulate: ", stderr);
+	va_start(args, format);
+	(void)vfprintf(stderr, format, args);
+	va_end(args);
+	(void)fputc('\n', stderr);
+	return WRONG_USAGE;
+}
+
+/* ---- Arguments ---- */
+
+enum option_key {
+	OPT_DAYS = 256,
+	OPT_SEED,
+	OPT_FAULTS,
+	OPT_NO_FAULTS,
+	OPT_METERS,
+	OPT_BEGIN,
+	OPT_ZONE,
+	OPT_DATA,
+	OPT_KEEP,
+	OPT_LOG,
+	OPT_JSON,
+	OPT_HELP,
+};
+
+static const struct option options[] = {
+	{"days", required_argument, NULL, OPT_DAYS},
+	{"seed", required_argument, NULL, OPT_SEED},
+	{"faults", required_argument, NULL, OPT_FAULTS},
+	{"no-faults", no_argument, NULL, OPT_NO_FAULTS},
+	{"meters", required_argument, NULL, OPT_METERS},
+	{"begin", required_argument, NULL, OPT_BEGIN},
+	{"zone", required_argument, NULL, OPT_ZONE},
+	{"data", required_argument, NULL, OPT_DATA},
+	{"keep", required_argument, NULL, OPT_KEEP},
+	{"log", no_argument, NULL, OPT_LOG},
+	{"json", no_argument, NULL, OPT_JSON},
+	{"help", no_argument, NULL, OPT_HELP},
+	{0},
+};
+
+static bool read_number(const char *text, uint64_t least, uint64_t most, uint64_t *value)
+{
+	char *end = NULL;
+	errno = 0;
+	*value = strtoull(text, &end, 10);
+	return *text >= '0' && *text <= '9' && *end == '\0' && errno == 0 && *value >= least &&
+	       *value <= most;
+}
+
+static int set_option(struct tool *t, int key, const char *value)
+{
+	uint64_t number = 0;
+	switch (key) {
+	case OPT_DAYS:
+		if (!read_number(value, 1, DAYS_MAX, &number))
+			return complain(
+				"--days %s: expected a number from 1 to %d", value, DAYS_MAX);
+		t->options.length = (ml_time)number * ML_DAY;
+		return 0;
+	case OPT_SEED:
+		return read_number(value, 0, UINT64_MAX, &t->options.seed)
+			       ? 0
+			       : complain("--seed %s: expected a number", value);
+	case OPT_METERS:
+		if (!read_number(value, 1, METERS_MAX, &number))
+			return complain(
+				"--meters %s: expected a number from 1 to %d", value, METERS_MAX);
+		t->options.meters = (unsigned)number;
+		return 0;
+	case OPT_BEGIN:
+		return ml_time_parse(value, strlen(value), &t->options.begin)
+			       ? 0
+			       : complain("--begin %s: expected a time such as "
+					  "2026-03-01T00:00:00Z",
+					 value);
+	case OPT_FAULTS:
+		t->faults_path = value;
+		return 0;
+	case OPT_ZONE:
+		t->options.zone = value;
+		return 0;
+	case OPT_DATA:
+		t->data = value;
+		return 0;
+	case OPT_KEEP:
+		t->keep = value;
+		return 0;
+	case OPT_NO_FAULTS:
+		t->no_faults = true;
+		return 0;
+	case OPT_LOG:
+		t->log = true;
+		return 0;
+	case OPT_JSON:
+		t->json = true;
+		return 0;
+	case OPT_HELP:
+		(void)fputs(help, stdout);
+		return -1;
+	default:
+		return complain("`meterloom simulate --help` tells the options");
+	}
+}
+
+/* 0; 2: wrong usage; -1: help was given. */
+static int read_arguments(struct tool *t, int argc, char **argv)
+{
+	int key, result = 0;
+	optind = 1;
+	while (result == 0 && (key = getopt_long(argc, argv, "", options, NULL)) != -1)
+		result = set_option(t, key, optarg);
+	if (result != 0)
+		return result;
+	if (optind + 1 != argc)
+		return complain("expected one graph, such as graphs/demo.json");
+	if (t->no_faults && t->faults_path)
+		return complain("--faults and --no-faults exclude each other");
+	t->graph_path = argv[optind];
+	return 0;
+}
+
+/* ---- Files ---- */
+
+static char *read_file(const char *path, size_t *length)
+{
+	FILE *file = fopen(path, "rbe");
+	char *text = file ? malloc(FILE_BYTES_MAX + 1) : NULL;
+	if (!text) {
+		(void)complain("%s: %s", path, strerror(errno));
+		if (file)
+			(void)fclose(file);
+		return NULL;
+	}
+	*length = fread(text, 1, FILE_BYTES_MAX + 1, file);
+	const bool good = !ferror(file) && *length <= FILE_BYTES_MAX;
+	(void)fclose(file);
+	if (!good) {
+		(void)complain("%s: cannot be read, or is too large", path);
+		free(text);
+		return NULL;
+	}
+	text[*length] = '\0';
+	return text;
+}
+
+static int print_errors(const char *file, struct ml_errors *errors)
+{
+	for (size_t i = 0; i < errors->count; i++) {
+		const struct ml_error *err = &errors->items[i];
+		if (err->line > 0)
+			(void)fprintf(stderr, "%s:%d:%d: %s%s%s\n", file, err->line, err->column,
+				err->pointer, err->pointer[0] ? ": " : "", err->text);
+		else
+			(void)fprintf(stderr, "%s: %s%s%s\n", file, err->pointer,
+				err->pointer[0] ? ": " : "", err->text);
+	}
+	ml_errors_free(errors);
+	return 1;
+}
+
+static int read_files(struct tool *t)
+{
+	struct ml_errors errors = {0};
+	size_t length = 0;
+	t->graph = read_file(t->graph_path, &t->options.graph_length);
+	if (!t->graph)
+		return 1;
+	t->options.graph = t->graph;
+	if (!t->faults_path) {
+		if (!t->no_faults)
+			sim_faults_default(&t->options.faults);
+		return 0;
+	}
+	t->faults = read_file(t->faults_path, &length);
+	if (!t->faults)
+		return 1;
+	if (sim_faults_parse(t->faults, length, &t->options.faults, &errors) < 0)
+		return print_errors(t->faults_path, &errors);
+	return 0;
+}
+
+static int make_folders(struct tool *t)
+{
+	const char *temporary = getenv("TMPDIR");
+	if (t->keep && mkdir(t->keep, 0777) < 0)
+		return complain("%s cannot be made: %s", t->keep, strerror(errno)), 1;
+	t->options.keep = t->keep;
+	if (t->data) {
+		if (mkdir(t->data, 0700) < 0)
+			return complain("%s cannot be made: %s", t->data, strerror(errno)), 1;
+		t->options.data = t->data;
+		return 0;
+	}
+	(void)snprintf(t->folder, sizeof t->folder, "%.480s/meterloom-XXXXXX",
+		temporary && temporary[0] ? temporary : "/tmp");
+	if (!mkdtemp(t->folder)) {
+		(void)complain("%s: %s", t->folder, strerror(errno));
+		t->folder[0] = '\0';
+		return 1;
+	}
+	(void)snprintf(t->path, sizeof t->path, "%s/data", t->folder);
+	t->options.data = t->path;
+	return 0;
+}
+
+static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *where)
+{
+	(void)status;
+	(void)kind;
+	(void)where;
+	return remove(path);
+}
+
+/* ---- Running ---- */
+
+static void show_progress(const struct tool *t, ml_time now, ml_time took)
+{
+	(void)fprintf(stderr, "\rday %lld of %lld, %lld s ", (long long)(now / ML_DAY),
+		(long long)(t->options.length / ML_DAY), (long long)(took / ML_SEC));
+}
+
+static int live(struct tool *t, struct sim_simulation *s, const struct ml_clock *real,
+	struct sim_result *result)
+{
+	struct ml_error err = ML_ERROR_NONE;
+	const bool shows = isatty(STDERR_FILENO) && !t->log;
+	int code = 0;
+	for (ml_time at = 0; code == 0 && at < t->options.length; at += ML_DAY) {
+		if (shows)
+			show_progress(t, at, ml_clock_monotonic(real));
+		code = sim_simulation_run(s, at + ML_DAY, &err);
+	}
+	if (code == 0)
+		code = sim_simulation_finish(s, result, &err);
+	if (shows)
+		(void)fputs("\r\033[K", stderr);
+	if (code < 0)
+		return complain("%s", err.text), 1;
+	return 0;
+}
+
+static int simulate(struct tool *t)
+{
+	struct ml_errors errors = {0};
+	struct sim_simulation *s = NULL;
+	struct ml_clock *real = ml_clock_new_real();
+	struct sim_result *result = calloc(1, sizeof *result);
+	int code = 1;
+	if (!real || !result) {
+		(void)complain("out of memory");
+		goto out;
+	}
+	if (sim_simulation_new(&t->options, &s, &errors) < 0) {
+		code = print_errors(t->graph_path, &errors);
+		goto out;
+	}
+	code = live(t, s, real, result);
+	if (code == 0) {
+		const ml_time took = ml_clock_monotonic(real);
+		struct ml_buffer text = {0};
+		if (t->json)
+			sim_result_json(&t->options, result, took, &text);
+		else
+			sim_result_text(&t->options, result, took, t->graph_path, &text);
+		(void)fwrite(text.data, 1, text.length, stdout);
+		ml_buffer_free(&text);
+		code = result->lost;
+	}
+out:
+	sim_simulation_free(s);
+	ml_clock_free(real);
+	free(result);
+	return code;
+}
+
+int sim_tool_simulate(int argc, char **argv, const struct ml_family *const *families)
+{
+	struct tool t = {
+		.options =
+			{
+				.families = families,
+				.begin = INT64_C(1767225600) * ML_SEC,
+				.length = 30 * ML_DAY,
+				.seed = 1,
+				.meters = 20,
+			},
+		.terminal = {.fd = STDERR_FILENO},
+	};
+	int code = read_arguments(&t, argc, argv);
+	if (code != 0)
+		return code < 0 ? 0 : code;
+	if (t.log) {
+		t.options.log = ml_log_to_terminal;
+		t.options.log_user = &t.terminal;
+	}
+	code = read_files(&t);
+	if (code == 0)
+		code = make_folders(&t);
+	if (code == 0)
+		code = simulate(&t);
+	if (t.folder[0])
+		(void)nftw(t.folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	free(t.graph);
+	free(t.faults);
+	return code;
+}

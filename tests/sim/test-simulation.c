@@ -1,0 +1,233 @@
+/* A whole gateway on the simulated clock, its world failing at random: nothing is lost, and the
+ * same seed is the same bytes. SPDX-License-Identifier: Apache-2.0
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "sim/simulation.h"
+
+extern const struct ml_family *const ml_families[];
+
+static const char graph[] =
+	"{'meterloom': 1, 'nodes': ["
+	"{'id': 'tick', 'type': 'cron-trigger', 'params': {'schedule': '*/5 * * * *'}},"
+	"{'id': 'bus', 'type': 'mbus-source', 'params': {'interface': 'serial:/dev/x',"
+	" 'baud': 9600}},"
+	"{'id': 'decode', 'type': 'decode'},"
+	"{'id': 'store', 'type': 'store'},"
+	"{'id': 'due', 'type': 'cron-trigger', 'params': {'schedule': '*/15 * * * *'}},"
+	"{'id': 'unsent', 'type': 'store-query', 'params': {'destination': 'a'}},"
+	"{'id': 'csv', 'type': 'template-render', 'params': {'template': '3101'}},"
+	"{'id': 'sink', 'type': 'http-sink', 'params': {'url': 'http://a.example/'}}],"
+	"'edges': [{'from': 'tick', 'to': 'bus'}, {'from': 'bus', 'to': 'decode'},"
+	"{'from': 'decode', 'to': 'store'}, {'from': 'due', 'to': 'unsent.in'},"
+	"{'from': 'unsent', 'to': 'csv'}, {'from': 'csv', 'to': 'sink'}]}";
+
+struct stay {
+	char folder[64], data[96];
+	char *graph;
+	struct sim_simulation_options options;
+	struct sim_simulation *simulation;
+	struct sim_result result;
+};
+
+static struct stay *stay_new(uint64_t seed)
+{
+	struct stay *stay = calloc(1, sizeof *stay);
+	assert_non_null(stay);
+	(void)snprintf(stay->folder, sizeof stay->folder, "/tmp/meterloom-test-XXXXXX");
+	assert_non_null(mkdtemp(stay->folder));
+	(void)snprintf(stay->data, sizeof stay->data, "%s/data", stay->folder);
+	stay->graph = strdup(graph);
+	for (char *c = stay->graph; *c; c++)
+		*c = *c == '\'' ? '"' : *c;
+	stay->options = (struct sim_simulation_options){
+		.families = ml_families,
+		.graph = stay->graph,
+		.graph_length = strlen(stay->graph),
+		.data = stay->data,
+		.begin = INT64_C(1767225600) * ML_SEC,
+		.length = ML_DAY,
+		.seed = seed,
+		.meters = 5,
+	};
+	return stay;
+}
+
+static void stay_begin(struct stay *stay)
+{
+	struct ml_errors errors = {0};
+	if (sim_simulation_new(&stay->options, &stay->simulation, &errors) < 0)
+		fail_msg("%s: %s", errors.items[0].pointer, errors.items[0].text);
+}
+
+static void stay_run(struct stay *stay)
+{
+	struct ml_error err = ML_ERROR_NONE;
+	if (!stay->simulation)
+		stay_begin(stay);
+	if (sim_simulation_run(stay->simulation, stay->options.length, &err) < 0 ||
+		sim_simulation_finish(stay->simulation, &stay->result, &err) < 0)
+		fail_msg("%s", err.text);
+}
+
+static void stay_free(struct stay *stay)
+{
+	char command[128];
+	sim_simulation_free(stay->simulation);
+	(void)snprintf(command, sizeof command, "rm -rf %s", stay->folder);
+	assert_int_equal(system(command), 0);
+	free(stay->graph);
+	free(stay);
+}
+
+/* All that was to be checked could be, and is right. */
+static void expect_nothing_lost(const struct stay *stay)
+{
+	const struct sim_result *r = &stay->result;
+	assert_true(r->store_checked);
+	assert_int_equal(r->head_ends, 1);
+	assert_true(r->head_end[0].checked);
+	assert_true(r->account.stored > 0 && r->head_end[0].delivery.rows > 0);
+	if (r->lost)
+		fail_msg("lost:\n%s", r->examples);
+}
+
+static void add(struct stay *stay, struct sim_rule rule)
+{
+	stay->options.faults.rules[stay->options.faults.count++] = rule;
+}
+
+static void a_day_without_faults_has_each_readout(void **state)
+{
+	(void)state;
+	struct stay *stay = stay_new(1);
+	stay_run(stay);
+	expect_nothing_lost(stay);
+	const struct sim_result *r = &stay->result;
+	assert_int_equal(r->failed, 0);
+	assert_true(r->rounds >= 288 && r->read == r->rounds * 5);
+	assert_int_equal(r->head_end[0].failed, 0);
+	assert_int_equal(r->head_end[0].delivery.repeated_documents, 0);
+	stay_free(stay);
+}
+
+static void the_same_seed_is_the_same_bytes_and_nothing_is_lost(void **state)
+{
+	(void)state;
+	struct stay *stays[3];
+	for (unsigned i = 0; i < 3; i++) {
+		stays[i] = stay_new(i == 2 ? 12 : 11);
+		sim_faults_default(&stays[i]->options.faults);
+		/* So that a day has some of each. */
+		for (size_t f = 0; f < stays[i]->options.faults.count; f++)
+			stays[i]->options.faults.rules[f].every /= 8;
+		stay_run(stays[i]);
+		expect_nothing_lost(stays[i]);
+	}
+	const struct sim_result *r = &stays[0]->result;
+	assert_true(r->failed > 0 && r->restarts > 0 && r->head_end[0].failed > 0);
+	assert_true(r->head_end[0].delivery.repeated_documents > 0);
+	assert_string_equal(r->documents, stays[1]->result.documents);
+	assert_string_equal(r->readings, stays[1]->result.readings);
+	assert_string_not_equal(r->documents, stays[2]->result.documents);
+	assert_string_not_equal(r->readings, stays[2]->result.readings);
+	for (unsigned i = 0; i < 3; i++)
+		stay_free(stays[i]);
+}
+
+static void each_fault_alone_does_its_harm_and_nothing_is_lost(void **state)
+{
+	(void)state;
+	static const struct {
+		struct sim_rule rule;
+		const char *failure; /* of readouts; NULL: none */
+	} cases[] = {
+		{{.fault = SIM_METER_SILENT, .lasts = ML_HOUR, .which = 2}, "timeout"},
+		{{.fault = SIM_METER_SLOW, .lasts = ML_HOUR, .by = 2 * ML_SEC, .which = 2},
+			"timeout"},
+		{{.fault = SIM_METER_CORRUPT, .lasts = 2 * ML_HOUR}, NULL},
+		{{.fault = SIM_METER_RESET}, NULL},
+		{{.fault = SIM_LINE_BROKEN, .lasts = ML_HOUR}, "no-bus"},
+		{{.fault = SIM_LINE_NOISE, .lasts = 2 * ML_HOUR}, NULL},
+		{{.fault = SIM_HEAD_END_DOWN, .lasts = 3 * ML_HOUR}, NULL},
+		{{.fault = SIM_HEAD_END_SILENT, .lasts = 3 * ML_HOUR}, NULL},
+		{{.fault = SIM_HEAD_END_SLOW, .lasts = 3 * ML_HOUR, .by = ML_MINUTE}, NULL},
+		{{.fault = SIM_HEAD_END_ERROR, .lasts = ML_HOUR}, NULL},
+		{{.fault = SIM_HEAD_END_BUSY, .lasts = ML_HOUR, .by = 30 * ML_SEC}, NULL},
+		{{.fault = SIM_HEAD_END_LOSES_ANSWER, .lasts = ML_HOUR}, NULL},
+		{{.fault = SIM_RESTART}, NULL},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct stay *stay = stay_new(3);
+		struct sim_rule rule = cases[i].rule;
+		const struct sim_result *r = &stay->result;
+		bool found = cases[i].failure == NULL;
+		rule.at = 90 * ML_MINUTE + 1;
+		stay->options.length = 6 * ML_HOUR;
+		add(stay, rule);
+		stay_run(stay);
+		expect_nothing_lost(stay);
+		assert_true(r->faults[rule.fault] > 0);
+		for (size_t f = 0; f < r->failure_count; f++)
+			found = found || (cases[i].failure && strcmp(r->failures[f].name,
+								      cases[i].failure) == 0);
+		if (!found || (r->failed > 0) < (cases[i].failure != NULL))
+			fail_msg("%s: %llu readouts failed", sim_fault_name(rule.fault),
+				(unsigned long long)r->failed);
+		assert_int_equal(r->head_end[0].failed > 0,
+			rule.fault >= SIM_HEAD_END_DOWN &&
+				rule.fault <= SIM_HEAD_END_LOSES_ANSWER &&
+				rule.fault != SIM_HEAD_END_SLOW);
+		assert_int_equal(r->head_end[0].delivery.repeated_documents > 0,
+			rule.fault == SIM_HEAD_END_LOSES_ANSWER || rule.fault == SIM_HEAD_END_SLOW);
+		stay_free(stay);
+	}
+}
+
+/* The check itself: a gateway that loses something is found out. */
+static void a_graph_that_drops_readings_is_found_out(void **state)
+{
+	(void)state;
+	struct stay *stay = stay_new(1);
+	stay->options.length = ML_HOUR;
+	stay_begin(stay);
+	/* The store is taken away while the bus goes on. */
+	struct ml_errors errors = {0};
+	struct ml_error err = ML_ERROR_NONE;
+	assert_int_equal(sim_simulation_run(stay->simulation, 30 * ML_MINUTE, &err), 0);
+	static const char empty[] = "{\"meterloom\": 1, \"nodes\": ["
+				    "{\"id\": \"tick\", \"type\": \"cron-trigger\", \"params\": "
+				    "{\"schedule\": \"*/5 * * * *\"}}, {\"id\": \"bus\", \"type\": "
+				    "\"mbus-source\", \"params\": {\"interface\": \"sim:bus=1\", "
+				    "\"baud\": 9600}}, {\"id\": \"decode\", \"type\": \"decode\"}],"
+				    "\"edges\": [{\"from\": \"tick\", \"to\": \"bus\"}, {\"from\": "
+				    "\"bus\", \"to\": \"decode\"}]}";
+	assert_int_equal(ml_engine_apply(sim_simulation_engine(stay->simulation), empty,
+				 sizeof empty - 1, &errors),
+		0);
+	stay_run(stay);
+	assert_true(stay->result.lost);
+	assert_true(stay->result.account.lost > 0);
+	assert_non_null(strstr(stay->result.examples, "given, and not stored: meter "));
+	stay_free(stay);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_day_without_faults_has_each_readout),
+		cmocka_unit_test(the_same_seed_is_the_same_bytes_and_nothing_is_lost),
+		cmocka_unit_test(each_fault_alone_does_its_harm_and_nothing_is_lost),
+		cmocka_unit_test(a_graph_that_drops_readings_is_found_out),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
