@@ -5,6 +5,7 @@
  */
 #include "store/commands.h"
 
+#include "store/check.h"
 #include "store/outstanding.h"
 #include "store/readings.h"
 #include "store/writer.h"
@@ -106,6 +107,8 @@ static void run_status(struct ml_job *job, void *params)
 		ml_json_integer(w, one_number(writer->db, "SELECT count(*) FROM shape"));
 		write_destinations(writer, w);
 	}
+	ml_json_key(w, "check");
+	store_check_status(ml_job_engine(job), w);
 	ml_json_end_object(w);
 	ml_job_succeed(job);
 }
@@ -129,5 +132,14 @@ const struct ml_command store_commands[] = {
 		.role = ML_ROLE_READ,
 		.lane = STORE_LANE,
 		.run = run_status},
+	{.name = "store.check",
+		.title = "Check the store",
+		.help = "Reads all of readings.db, to see whether it is whole; it goes on being "
+			"written meanwhile. The result holds `whole`, `rows` that were read, and "
+			"what was `found`: a damaged file is then set aside, and what can be read "
+			"of it is taken over.",
+		.role = ML_ROLE_OPERATE,
+		.lane = STORE_QUERY_LANE,
+		.run = store_check_run},
 	{0},
 };

@@ -30,6 +30,16 @@ static const struct ml_event_class events[] = {
 		"Make room on the disk or see why it cannot be written. Nothing that was "
 		"acknowledged is lost; storing goes on by itself."},
 	{"store-recovered", ML_LOG_INFO, "Readings are stored again", "Nothing is to be done."},
+	{"store-checked", ML_LOG_INFO, "readings.db was checked and is whole: {rows} rows",
+		"Nothing is to be done."},
+	{"store-damaged", ML_LOG_ERROR, "readings.db is damaged: {found}",
+		"It is set aside by itself, and what can be read of it is taken over."},
+	{"store-salvaged", ML_LOG_ERROR,
+		"readings.db was damaged ({reason}): {readings} readings were taken over into a "
+		"new "
+		"one, {lost} rows and {pages} pages were lost",
+		"The damaged file is in the data directory as {file}. See whether the disk or card "
+		"is worn out. What destinations have not had is sent as before."},
 	{"store-restored", ML_LOG_WARNING,
 		"readings.db is older than what this gateway wrote: its last reading is number "
 		"{found}, but {expected} were written",

@@ -16,6 +16,8 @@
 #include <meterloom/files.h>
 #include <meterloom/log.h>
 
+#include "store/salvage.h"
+
 static const char place[] = "readings.db";
 
 /* Numbers are reserved in blocks, so that the file beside the database is seldom written: the more
@@ -107,10 +109,13 @@ static int sync_folder(const struct store_health *health)
 	return files->sync_folder(files->user, ml_engine_data(health->engine));
 }
 
-static int put_in_place(
-	const struct store_health *health, const char *part, const char *path, struct ml_error *err)
+int store_health_put_in_place(struct store_health *health, struct ml_error *err)
 {
 	const struct ml_files *files = files_of(health);
+	char part[STORE_PATH_MAX], path[STORE_PATH_MAX];
+	if (!store_health_path(health, "readings.db.part", part) ||
+		!store_health_path(health, "readings.db", path))
+		return ml_error_set(err, -ENAMETOOLONG, "the data directory's path is too long");
 	int result = files->rename(files->user, part, path, true);
 	if (result == 0)
 		result = sync_folder(health);
@@ -155,18 +160,16 @@ int store_health_move_aside(
  * copy that was whole (its own journal is gone) but not yet in its place is put there. */
 static int tidy(struct store_health *health, struct ml_error *err)
 {
-	char name[STORE_PATH_MAX], part[STORE_PATH_MAX], path[STORE_PATH_MAX];
+	char name[STORE_PATH_MAX];
 	int result = 0;
 	if (size_of(health, "readings.db") > 0)
 		return 0;
 	if (size_of(health, "readings.db-wal") > 0)
 		result = store_health_move_aside(health, "lost", name, err);
 	if (result < 0 || size_of(health, "readings.db.part") <= 0 ||
-		size_of(health, "readings.db.part-journal") >= 0 ||
-		!store_health_path(health, "readings.db.part", part) ||
-		!store_health_path(health, "readings.db", path))
+		size_of(health, "readings.db.part-journal") >= 0)
 		return result;
-	return put_in_place(health, part, path, err);
+	return store_health_put_in_place(health, err);
 }
 
 /* ---- Opening ---- */
@@ -195,23 +198,66 @@ static int open_whole(struct store_health *health, sqlite3 **ret_db, struct ml_e
 	return result;
 }
 
+static void tell_salvage(
+	struct store_health *health, const char *reason, const struct store_salvage *salvage)
+{
+	char readings[24], lost[24], pages[24];
+	(void)snprintf(readings, sizeof readings, "%" PRIu64, salvage->readings);
+	(void)snprintf(lost, sizeof lost, "%" PRIu64, salvage->lost);
+	(void)snprintf(pages, sizeof pages, "%" PRIu64, salvage->bad_pages);
+	ml_event_raise(health->engine, "store-salvaged", place, "reason", reason, "file",
+		salvage->file, "readings", readings, "lost", lost, "pages", pages, NULL);
+}
+
+static int repair(struct store_health *health, const char *reason, struct ml_error *err)
+{
+	struct store_salvage salvage = {0};
+	ml_log(ml_engine_log(health->engine), ML_LOG_WARNING, "readings",
+		"readings.db is damaged (%s): it is moved aside, and what can be read is taken "
+		"over; "
+		"this may take minutes",
+		reason);
+	const int result = store_salvage(health, &salvage, err);
+	if (result == 0) {
+		health->repair = false;
+		tell_salvage(health, reason, &salvage);
+	}
+	return result;
+}
+
 int store_health_open(struct store_health *health, sqlite3 **ret_db, struct ml_error *err)
 {
+	struct ml_error wrong = ML_ERROR_NONE;
 	int result = 0;
 	*ret_db = NULL;
 	if (!ml_engine_data(health->engine))
 		return ml_database_open(health->engine, "readings", true, ret_db, err);
-	if (!health->begun)
-		result = tidy(health, err);
+	if (health->repair)
+		result = ml_error_set(&wrong, -EUCLEAN, "%s", health->damage);
 	if (result == 0 && !health->begun)
-		result = check_header(health, err);
+		result = tidy(health, &wrong);
+	if (result == 0 && !health->begun)
+		result = check_header(health, &wrong);
 	if (result == 0)
-		result = open_whole(health, ret_db, err);
+		result = open_whole(health, ret_db, &wrong);
+	if (result == -EUCLEAN && health->may_repair) {
+		char reason[ML_ERROR_TEXT_MAX];
+		(void)snprintf(reason, sizeof reason, "%s", wrong.text);
+		wrong = ML_ERROR_NONE;
+		result = repair(health, reason, &wrong);
+		if (result == 0)
+			result = open_whole(health, ret_db, &wrong);
+	}
 	if (result < 0)
-		return result;
-	atomic_fetch_add(&health->file, 1);
+		return ml_error_set(err, result, "%s", wrong.text);
 	note_file(health);
 	return 0;
+}
+
+void store_health_damaged(struct store_health *health, const char *damage)
+{
+	health->repair = ml_engine_data(health->engine) != NULL;
+	(void)snprintf(health->damage, sizeof health->damage, "%s", damage);
 }
 
 /* ---- Which database it is ---- */
@@ -410,15 +456,14 @@ static int clear_place(struct store_health *health, sqlite3 *db, struct ml_error
 
 int store_health_copy_back(struct store_health *health, sqlite3 *db, struct ml_error *err)
 {
-	char part[STORE_PATH_MAX], path[STORE_PATH_MAX];
-	if (!store_health_path(health, "readings.db.part", part) ||
-		!store_health_path(health, "readings.db", path))
+	char part[STORE_PATH_MAX];
+	if (!store_health_path(health, "readings.db.part", part))
 		return ml_error_set(err, -ENAMETOOLONG, "the data directory's path is too long");
 	int result = copy_to(db, part, err);
 	if (result == 0)
 		result = clear_place(health, db, err);
 	if (result == 0)
-		result = put_in_place(health, part, path, err);
+		result = store_health_put_in_place(health, err);
 	if (result == 0)
 		ml_event_raise(health->engine, "store-copied-back", place, NULL);
 	return result;

@@ -7,7 +7,6 @@
 #define STORE_HEALTH_H
 
 #include <sqlite3.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -20,15 +19,16 @@ struct store_health {
 	struct ml_engine *engine;
 	struct store_mark mark; /* as it stands in its file */
 	bool begun;             /* this process had the database open before */
+	bool may_repair;        /* which may take minutes: not while the gateway starts */
+	bool repair;            /* it turned out damaged: the next opening salvages what is left */
+	char damage[160];       /* what was found */
 	dev_t device;           /* of the write-ahead log that is open; inode 0: none yet */
 	ino_t inode;
-	/* Which file is open. A reader whose connection is from before a change of this reads what
-	 * no longer grows: it opens anew. Any thread. */
-	_Atomic uint32_t file;
 };
 
-/* Opens readings.db, in place of ml_database_open(), after a look at whether it is whole: -EUCLEAN
- * where it is not. */
+/* Opens readings.db, in place of ml_database_open(), after a look at whether it is whole. A damaged
+ * one is moved aside and what can be read of it is taken over; where it may not be repaired yet, it
+ * is left alone, and -EUCLEAN is returned. */
 int store_health_open(struct store_health *health, sqlite3 **ret_db, struct ml_error *err);
 
 /* After it was opened for the first time in this process: notes the start, and notices a database
@@ -49,6 +49,9 @@ int store_health_copy_back(struct store_health *health, sqlite3 *db, struct ml_e
 int store_health_reserve(
 	struct store_health *health, uint64_t committed, uint64_t sequence, struct ml_error *err);
 
+/* SQLite said that the database is damaged, or a check found so. */
+void store_health_damaged(struct store_health *health, const char *damage);
+
 /* At the stop of the process, with the last sequence that was given. */
 void store_health_end(struct store_health *health, uint64_t sequence);
 
@@ -62,6 +65,9 @@ bool store_health_path(const struct store_health *health, const char *name, char
  * bytes) is what it is called then. */
 int store_health_move_aside(
 	struct store_health *health, const char *why, char *name, struct ml_error *err);
+
+/* Makes readings.db.part, which is whole and synced, readings.db. */
+int store_health_put_in_place(struct store_health *health, struct ml_error *err);
 
 /* health_schema.c: whether tables and indexes are those of the steps that have run. -EUCLEAN: no.
  */

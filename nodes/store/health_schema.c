@@ -49,13 +49,19 @@ int store_schema_make(struct store_health *health, sqlite3 *db, const struct sto
 	for (; families && *families; families++) {
 		const struct ml_migration *step = (*families)->migrations;
 		const unsigned limit = limit_of(steps, (*families)->name);
+		unsigned newest = 0;
 		for (; step && step->database; step++) {
 			if (strcmp(step->database, "readings") != 0 || step->version > limit)
 				continue;
 			const int result = run_step(db, (*families)->name, step, err);
 			if (result < 0)
 				return result;
+			newest = step->version;
 		}
+		if (limit != UINT32_MAX && limit > newest)
+			return ml_error_set(err, -ENOTSUP,
+				"readings.db is damaged and was made by a newer version of this "
+				"program: install that version");
 	}
 	return 0;
 }

@@ -8,6 +8,7 @@
 
 #include "meter/archive.h"
 #include "store/archive.h"
+#include "store/check.h"
 #include "store/outbox.h"
 #include "store/readings.h"
 #include "store/scan.h"
@@ -61,6 +62,7 @@ int store_query_view(struct ml_engine *engine, struct store_view **ret_view, str
 const struct ml_service_class store_services[] = {
 	{.name = "readings", .start = store_writer_start, .stop = store_writer_stop},
 	{.name = service_name, .start = start, .stop = stop},
+	{.name = "readings-check", .start = store_check_start, .stop = store_check_stop},
 	{.name = METER_KEEP_SERVICE, .start = store_keep_start, .stop = store_keep_stop},
 	{.name = STORE_OUTBOX_SERVICE, .start = store_outbox_start, .stop = store_outbox_stop},
 	{.name = METER_ARCHIVE, .start = store_archive_start, .stop = free},

@@ -21,5 +21,16 @@ const struct ml_setting store_settings[] = {
 		 .min = 0,
 		 .max = 300},
 		ML_SETTING_SHARED},
+	{{.name = "store.check_days",
+		 .kind = ML_PARAM_INTEGER,
+		 .title = "Check of the database",
+		 .help = "Every so many days all of readings.db is read in the background to see "
+			 "whether it is whole, for the first time an hour after the start. 0: only "
+			 "by the command store.check.",
+		 .unit = "d",
+		 .preset = "7",
+		 .min = 0,
+		 .max = 365},
+		ML_SETTING_SHARED},
 	{{.name = NULL}, ML_SETTING_SHARED},
 };

@@ -193,6 +193,8 @@ static int write_all(struct store_writer *writer, struct ml_error *err)
 	if (!sqlite3_get_autocommit(writer->db))
 		(void)sqlite3_exec(writer->db, "ROLLBACK", NULL, NULL, NULL);
 	store_inserter_undo(&writer->inserter);
+	if (result == -EUCLEAN)
+		store_health_damaged(&writer->health, err ? err->text : doing);
 	/* After these a new connection may do better; a full disk is no fault of this one. */
 	if (result != -ENOSPC && result != -EBUSY && result != -ENOMEM)
 		close_database(writer);
@@ -245,6 +247,17 @@ static void write_now(struct store_writer *writer)
 	store_keep_written(&writer->keep);
 	if (writer->troubled)
 		tell_trouble(writer, NULL);
+}
+
+void store_writer_repair(struct store_writer *writer, const char *damage)
+{
+	struct ml_error err = ML_ERROR_NONE;
+	store_health_damaged(&writer->health, damage);
+	close_database(writer);
+	if (store_writer_ready(writer, &err) < 0 && writer->doors) {
+		tell_trouble(writer, &err);
+		start_timer(writer, ml_lane_now(writer->lane) + STORE_RETRY_TIME);
+	}
 }
 
 static void timer_fired(struct ml_timer *timer)
@@ -410,6 +423,7 @@ int store_writer_start(struct ml_engine *engine, void **ret_service, struct ml_e
 	/* A database that cannot be opened is the nodes' trouble, not the gateway's end: the page
 	 * must come up to say so. */
 	(void)store_writer_ready(writer, NULL);
+	writer->health.may_repair = true;
 	*ret_service = writer;
 	return 0;
 }

@@ -86,6 +86,9 @@ struct store_writer *store_writer(struct ml_engine *engine);
 /* Opens the database where that was not yet possible. */
 int store_writer_ready(struct store_writer *writer, struct ml_error *err);
 
+/* The file was found damaged: it is set aside, and what can be read of it is taken over. */
+void store_writer_repair(struct store_writer *writer, const char *damage);
+
 void store_writer_open_door(struct store_writer *writer, struct store_door *door);
 /* What the door still holds is written, or stays with it where that fails. */
 void store_writer_close_door(struct store_writer *writer, struct store_door *door);

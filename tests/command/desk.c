@@ -76,9 +76,6 @@ void desk_free(struct desk *desk)
 void desk_restart(struct desk *desk)
 {
 	engine_end(desk);
-	if (desk->between)
-		desk->between(desk);
-	desk->between = NULL;
 	engine_start(desk);
 }
 
