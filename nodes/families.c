@@ -3,6 +3,7 @@
  */
 #include <meterloom/family.h>
 
+#include "aggregate/family.h"
 #include "cron/family.h"
 #include "decode/family.h"
 #include "lua/family.h"
@@ -18,6 +19,7 @@ const struct ml_family *const ml_families[] = {
 	&meter_family,
 	&store_family,
 	&store_delivery_family,
+	&aggregate_family,
 	&cron_family,
 	&mbus_family,
 	&decode_family,

@@ -42,10 +42,11 @@ bool meter_current_same_kind(const struct meter_reading *a, const struct meter_r
 
 /* ---- Which is newer ---- */
 
-/* Whether what was read at `time` takes the place of what was read at `than`. */
+/* Whether what was read at `time` takes the place of what was read at `than`. What has no time was
+ * read before the clock was known: now. */
 static bool no_older(ml_time time, ml_time than, ml_time now)
 {
-	return time >= than || than > now;
+	return time == METER_TIME_UNKNOWN || time >= than || than > now;
 }
 
 /* ---- The state ---- */
@@ -240,10 +241,13 @@ static void take_values(struct meter_current *current, struct meter_current_plac
 void meter_current_place_take(struct meter_current *current, struct meter_current_place *place,
 	const struct meter_reading *reading, bool loaded, ml_time now)
 {
-	const bool read = !(reading->flags & METER_NOT_READ);
+	/* What is derived tells nothing of a readout, nor of who is there. */
+	const bool derived = (reading->flags & METER_DERIVED) != 0;
+	const bool read = !(reading->flags & METER_NOT_READ) && !derived;
 	if (read && !take_identity(current, place, reading, loaded, now))
 		return;
-	take_state(place, reading, loaded, now);
+	if (!derived)
+		take_state(place, reading, loaded, now);
 	if (reading->record_count)
 		take_values(current, place, reading, loaded, now);
 }

@@ -114,6 +114,7 @@ enum {                          /* flags of struct meter_reading */
 	METER_NOT_READ = 8,     /* a readout that failed: the error says why; maybe no telegram */
 	METER_HAS_ADDRESS = 16, /* `address` is known */
 	METER_HAS_MAKER = 32,   /* `meter` has manufacturer and version too */
+	METER_DERIVED = 64,     /* made by the gateway of other readings; time is what it is of */
 };
 
 #define METER_TIME_UNKNOWN INT64_MIN

@@ -164,6 +164,10 @@ static void write_head(struct ml_json_writer *w, const struct meter_reading *rea
 	write_unsigned(w, "mode", reading->encryption_mode);
 	write_string(w, "result", meter_encryption_name(reading->encryption));
 	ml_json_end_object(w);
+	if (reading->flags & METER_DERIVED) {
+		ml_json_key(w, "derived");
+		ml_json_bool(w, true);
+	}
 	if (reading->flags & METER_MORE_FOLLOWS) {
 		ml_json_key(w, "more_follows");
 		ml_json_bool(w, true);

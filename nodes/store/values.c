@@ -31,7 +31,8 @@ enum token {          /* three bits above the odd one; what is above them belong
 
 /* Flags are stored as numbers. */
 _Static_assert(METER_HAS_IDENTITY == 1 && METER_HAS_STATUS == 2 && METER_MORE_FOLLOWS == 4 &&
-		       METER_NOT_READ == 8 && METER_HAS_ADDRESS == 16 && METER_HAS_MAKER == 32,
+		       METER_NOT_READ == 8 && METER_HAS_ADDRESS == 16 && METER_HAS_MAKER == 32 &&
+		       METER_DERIVED == 64,
 	"flags of readings are stored");
 _Static_assert(METER_PLAIN == 0 && METER_DECRYPTED == 1 && METER_NO_KEY == 2 &&
 		       METER_WRONG_KEY == 3 && METER_BAD_MAC == 4 && METER_UNSUPPORTED == 5,

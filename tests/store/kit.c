@@ -408,6 +408,7 @@ struct gift {
 	uint32_t point;
 	uint64_t trace;
 	int64_t value;
+	ml_time time; /* 0: now */
 	size_t count;
 	bool failed, round, begin;
 };
@@ -437,6 +438,8 @@ static void make_reading(const struct gift *gift, uint64_t trace, void *block, s
 	assert_false(meter_reading_has_error(reading));
 	reading->trace = trace;
 	reading->point = gift->point;
+	if (gift->time)
+		reading->time = gift->time;
 }
 
 static void give(void *user)
@@ -465,6 +468,14 @@ static void give(void *user)
 void kit_give(struct kit *kit, unsigned id, uint32_t point, uint64_t trace, int64_t value)
 {
 	struct gift gift = {.id = id, .point = point, .trace = trace, .value = value, .count = 1};
+	on_lane(kit, kit->source, give, &gift);
+}
+
+void kit_give_at(
+	struct kit *kit, unsigned id, uint32_t point, uint64_t trace, int64_t value, ml_time time)
+{
+	struct gift gift = {
+		.id = id, .point = point, .trace = trace, .value = value, .time = time, .count = 1};
 	on_lane(kit, kit->source, give, &gift);
 }
 

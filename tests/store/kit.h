@@ -79,6 +79,9 @@ ml_time kit_wall(struct kit *kit);
 /* A reading of the meter with that id goes into the source at the present time: a telegram of two
  * records with `value`. Its trace is what it is known by, and its ack's cookie. */
 void kit_give(struct kit *kit, unsigned id, uint32_t point, uint64_t trace, int64_t value);
+/* The same, as if it was received at that wall time. */
+void kit_give_at(
+	struct kit *kit, unsigned id, uint32_t point, uint64_t trace, int64_t value, ml_time time);
 /* A readout that failed. */
 void kit_give_failed(struct kit *kit, uint32_t point, uint64_t trace);
 /* Many at once, with traces from `trace` on. */

@@ -101,6 +101,7 @@ export const fr: Record<Key, string> = {
 
 /** Titles of node types, by type; one that is not here is shown as the gateway tells it. */
 export const frTitles: Record<string, string> = {
+	aggregate: 'Agréger',
 	'cron-trigger': 'Déclencheur horaire',
 	'current-values': 'Valeurs actuelles',
 	decode: 'Décoder les télégrammes',
