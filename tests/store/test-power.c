@@ -94,13 +94,20 @@ static void lives(const char *graph, unsigned first, unsigned cuts)
 static void batches_survive_power_cuts(void **state)
 {
 	(void)state;
-	lives(life_batches, 0, test_count(CUTS));
+	lives(life_batches, 0, test_count(CUTS / 4));
+}
+
+static void documents_survive_power_cuts(void **state)
+{
+	(void)state;
+	lives(life_documents, 100000, test_count(CUTS * 3 / 4));
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(batches_survive_power_cuts),
+		cmocka_unit_test(documents_survive_power_cuts),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

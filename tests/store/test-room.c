@@ -77,10 +77,17 @@ static void batches_survive_a_full_disk(void **state)
 	each_write_in_turn(life_batches, 3);
 }
 
+static void documents_survive_a_full_disk(void **state)
+{
+	(void)state;
+	each_write_in_turn(life_documents, 5);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(batches_survive_a_full_disk),
+		cmocka_unit_test(documents_survive_a_full_disk),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
