@@ -8,6 +8,7 @@
 #include "store/check.h"
 #include "store/outstanding.h"
 #include "store/readings.h"
+#include "store/series.h"
 #include "store/writer.h"
 
 /* ---- store.status ---- */
@@ -125,6 +126,30 @@ const struct ml_command store_commands[] = {
 		.params = store_readings_params,
 		.params_size = sizeof(struct store_readings_params),
 		.run = store_readings_run},
+	{.name = "meter.series",
+		.title = "Series of a meter",
+		.help = "Which series are stored of a meter, over all devices that were at its "
+			"point: what each is, its first and last time, and its `id`, which stays "
+			"the same and is what series.values wants.",
+		.role = ML_ROLE_READ,
+		.lane = STORE_QUERY_LANE,
+		.params = store_series_params,
+		.params_size = sizeof(struct store_series_params),
+		.run = store_series_run},
+	{.name = "series.values",
+		.title = "Values of a series",
+		.help = "What a chart needs: the values of a series with their times, in order. "
+			"Where there are more than `points`, they are thinned: for each of equal "
+			"spans of time from the first to the last readout in it, how many values, "
+			"the smallest, the largest, the first and the last, all exact. A readout "
+			"without a value is told as a gap: \"failed\", or \"none\" where the meter "
+			"said it had none. `devices` are the meters that the values come from, in "
+			"their turn.",
+		.role = ML_ROLE_READ,
+		.lane = STORE_QUERY_LANE,
+		.params = store_values_params,
+		.params_size = sizeof(struct store_values_params),
+		.run = store_values_run},
 	{.name = "store.status",
 		.title = "State of the store",
 		.help = "Whether readings can be written, how many wait, how large the database "

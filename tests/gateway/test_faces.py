@@ -17,6 +17,7 @@ ROUTES = [  # of issue and documentation; * may be any word
     'GET /api/v1/events', 'GET /api/v1/graph', 'PUT /api/v1/graph', 'POST /api/v1/graph/check',
     'GET /api/v1/jobs', 'GET /api/v1/jobs/*', 'DELETE /api/v1/jobs/*', 'GET /api/v1/log',
     'GET /api/v1/meters', 'GET /api/v1/meters/*/current', 'GET /api/v1/meters/*/readings',
+    'GET /api/v1/meters/*/series', 'GET /api/v1/series/*/values',
     'GET /api/v1/metrics', 'GET /api/v1/node-types', 'GET /api/v1/nodes',
     'GET /api/v1/openapi.json', 'GET /api/v1/revisions', 'GET /api/v1/revisions/*',
     'POST /api/v1/revisions/*/apply', 'GET /api/v1/settings', 'GET /api/v1/status',
@@ -77,6 +78,19 @@ class Faces(kit.Case):
         self.assertEqual({r for r in told if not r.startswith('POST /api/v1/commands/')},
                          {r for r in ROUTES if not r.startswith('POST /api/v1/commands/')})
         self.end_well(gateway)
+
+    def test_a_series_leads_to_its_values(self):
+        gateway = self.reading_gateway()
+        point = gateway.get('/api/v1/meters')['meters'][0]['point']
+        series = gateway.get('/api/v1/meters/%23{}/series'.format(point))['series']
+        self.assertTrue(series)
+        readings = gateway.get('/api/v1/meters/%23{}/readings'.format(point))['readings']
+        for one in series:
+            values = gateway.get('/api/v1/series/{}/values?points=10'.format(one['id']))
+            self.assertEqual(values['series'], one)
+            self.assertEqual([p['time'] for p in values['points']], [r['time'] for r in readings])
+        self.assertEqual(gateway.ask('GET', '/api/v1/series/p9.00/values').status, 404)
+        self.assertEqual(gateway.ask('GET', '/api/v1/series/no/values').status, 422)
 
     def test_current_values_are_those_that_were_read_last(self):
         gateway = self.reading_gateway()
