@@ -270,6 +270,25 @@ static int load_one(
 	return 0;
 }
 
+/* In steps, so that others come to their turn. */
+static void catch_up(struct ml_timer *timer)
+{
+	struct aggregate *self = timer->user;
+	struct ml_error err = ML_ERROR_NONE;
+	for (size_t i = 0; i < CATCH_UP_AT_ONCE && self->caught_up < self->count; i++) {
+		if (aggregate_catch_up(self, self->entries[self->caught_up], &err) < 0) {
+			ml_node_log(self->drawer.node, ML_LOG_WARNING,
+				"what was stored and not counted before the start is not counted: "
+				"%s",
+				err.text);
+			return;
+		}
+		self->caught_up++;
+	}
+	if (self->caught_up < self->count)
+		ml_timer_start(timer, ml_node_now(self->drawer.node));
+}
+
 /* Nothing is taken before what was kept is there. */
 static void load(struct aggregate *self)
 {
@@ -294,6 +313,8 @@ static void load(struct aggregate *self)
 	ml_node_state(node, ML_STATE_RUNNING, NULL);
 	aggregate_resolve(self);
 	aggregate_plan(self);
+	if (self->catch_up && self->count)
+		ml_timer_start(&self->catching, ml_node_now(node));
 	ml_node_demand(node, AGGREGATE_IN, AGGREGATE_HELD_MAX);
 }
 
@@ -405,6 +426,7 @@ static void start(struct ml_node *node, void *instance)
 	self->drawer.written = written;
 	self->drawer.trouble = trouble;
 	ml_timer_init(&self->timer, ml_node_lane(node), fire, self);
+	ml_timer_init(&self->catching, ml_node_lane(node), catch_up, self);
 	ml_node_demand(node, AGGREGATE_IN, 0);
 	self->keep->open(ml_node_engine(node), &self->drawer);
 	load(self);
@@ -454,6 +476,7 @@ static void stop(struct ml_node *node, void *instance)
 {
 	struct aggregate *self = instance;
 	ml_timer_stop(&self->timer);
+	ml_timer_stop(&self->catching);
 	self->keep->close(ml_node_engine(node), &self->drawer);
 	while (self->first_held) { /* it could not be written */
 		struct ml_message *message = self->first_held;

@@ -91,6 +91,7 @@ struct aggregate {
 	size_t held;
 	uint64_t flights;
 	struct ml_timer timer;
+	struct ml_timer catching;
 	size_t caught_up; /* entries that have been */
 };
 
@@ -103,6 +104,10 @@ static inline ml_time aggregate_now(const struct aggregate *self)
 
 /* Counts a reading where it is of a meter and series of this node. */
 void aggregate_count(struct aggregate *self, const struct meter_reading *reading);
+
+/* Counts what the store holds of a meter and was not counted. */
+int aggregate_catch_up(
+	struct aggregate *self, const struct aggregate_entry *entry, struct ml_error *err);
 
 /* Looks up the meters of a virtual meter where the list has changed. */
 void aggregate_resolve(struct aggregate *self);

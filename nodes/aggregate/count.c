@@ -320,3 +320,21 @@ void aggregate_count(struct aggregate *self, const struct meter_reading *reading
 	if (!plain)
 		aggregate_review(self, self->virtual ? self->virtual : entry, false);
 }
+
+static int count_stored(void *user, const struct meter_reading *reading)
+{
+	aggregate_count(user, reading);
+	return 0;
+}
+
+int aggregate_catch_up(
+	struct aggregate *self, const struct aggregate_entry *entry, struct ml_error *err)
+{
+	const struct state *state = &entry->state;
+	const ml_time from = series_uncounted(&state->series);
+	const struct meter_identity identity = state->identity;
+	if (from == INT64_MAX)
+		return 0;
+	return self->keep->readings(ml_node_engine(self->drawer.node), state->point, &identity,
+		from, count_stored, self, err);
+}

@@ -295,11 +295,24 @@ static bool was_counted(const struct series *series, ml_time time, uint64_t trac
 static void remember(struct series *series, ml_time time, uint64_t trace)
 {
 	if (series->counted_count == SERIES_COUNTED_MAX) {
+		if (series->counted[0].time > series->forgotten)
+			series->forgotten = series->counted[0].time;
 		series->counted_count--;
 		memmove(series->counted, series->counted + 1,
 			series->counted_count * sizeof *series->counted);
 	}
 	series->counted[series->counted_count++] = (struct counted){time, trace};
+}
+
+ml_time series_uncounted(const struct series *series)
+{
+	ml_time oldest = INT64_MAX;
+	if (series->forgotten)
+		return series->forgotten + 1;
+	for (size_t i = 0; i < series->counted_count; i++)
+		if (series->counted[i].time < oldest)
+			oldest = series->counted[i].time;
+	return oldest;
 }
 
 /* The clock was set back behind what is done with already: those times come anew. */
@@ -308,6 +321,7 @@ static void begin_anew(struct series *series, ml_time now)
 	if (now >= series->finished)
 		return;
 	series->finished = now;
+	series->forgotten = series->forgotten > now ? now : series->forgotten;
 	if (series->has_base && series->base.time > now)
 		series->has_base = false;
 }

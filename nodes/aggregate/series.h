@@ -81,6 +81,7 @@ struct series {
 	struct sum *sums;         /* in the order of time; owned */
 	size_t count, capacity;
 	struct counted counted[SERIES_COUNTED_MAX]; /* the last ones, oldest first */
+	ml_time forgotten; /* the newest time of those before them; 0: none */
 	size_t counted_count;
 };
 
@@ -110,6 +111,10 @@ enum series_trouble { SERIES_MISSING, SERIES_ERROR };
 /* A readout that failed, or a reading that holds no value of this series. */
 enum series_answer series_trouble(struct series *series, const struct series_rules *rules,
 	enum series_trouble trouble, ml_time time, uint64_t trace, ml_time now);
+
+/* From when on a reading that is not known again was surely never counted. INT64_MAX: nothing was
+ * counted yet. */
+ml_time series_uncounted(const struct series *series);
 
 /* NULL: nothing came in the window that begins then. */
 const struct sum *series_sum(const struct series *series, ml_time begin);

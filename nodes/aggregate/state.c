@@ -253,6 +253,7 @@ static void put_series(struct ml_buffer *out, const struct series *series)
 	if (series->has_base)
 		put_value(out, &series->base);
 	put_signed(out, series->finished);
+	put_signed(out, series->forgotten);
 	put(out, series->count);
 	for (size_t i = 0; i < series->count; i++)
 		put_sum(out, &series->sums[i]);
@@ -277,6 +278,8 @@ static int get_series(struct in *in, struct series *series)
 	if (series->has_base)
 		series->base = get_value(in);
 	series->finished = get_signed(in);
+	series->forgotten = get_signed(in);
+	in->bad = in->bad || series->forgotten > SERIES_TIME_MAX;
 	const size_t count = (size_t)get_below(in, SERIES_SUMS_MAX + 1);
 	if (in->bad)
 		return -EBADMSG;

@@ -57,13 +57,17 @@ static void take_state(struct meter_current_place *place, const struct meter_rea
 	struct meter_current_meter *shown = &place->shown;
 	const bool failed = shown->state == METER_CURRENT_FAILED;
 	const ml_time last = failed ? shown->failed_last : shown->read;
+	const bool good = !meter_reading_has_error(reading) && !(reading->flags & METER_NOT_READ);
+	/* The last good readout may be told after a failure that followed it. */
+	if (good && failed && reading->time > shown->read && reading->time <= shown->failed_since)
+		shown->read = reading->time;
 	if (shown->state != METER_CURRENT_NEVER &&
 		((loaded && place->live) || !no_older(reading->time, last, now)))
 		return;
 	place->live = !loaded;
 	size_t length = 0;
 	const char *error = meter_reading_error(reading, &length);
-	if (!error && !(reading->flags & METER_NOT_READ)) {
+	if (good) {
 		shown->state = METER_CURRENT_READ;
 		shown->read = reading->time;
 		shown->failures = 0;

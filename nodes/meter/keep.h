@@ -19,6 +19,8 @@
 #include <meterloom/error.h>
 #include <meterloom/family.h>
 
+#include "meter/reading.h"
+
 struct ml_engine;
 struct ml_node;
 struct meter_keeping;
@@ -61,6 +63,13 @@ struct meter_keep {
 	/* Within `write`. `bytes` NULL: it is kept no longer. */
 	int (*put)(struct meter_keeping *keeping, const void *name, size_t name_length,
 		const void *bytes, size_t length, struct ml_error *err);
+	/* Stored readings of a point (0: of an identity outside of the list) from a wall time on,
+	 * in the order of time, readouts that failed too. Ends with what `each` returns unless that
+	 * is 0. */
+	int (*readings)(struct ml_engine *engine, uint32_t point,
+		const struct meter_identity *identity, ml_time from,
+		int (*each)(void *user, const struct meter_reading *reading), void *user,
+		struct ml_error *err);
 };
 
 #define METER_KEEP_SERVICE "kept"

@@ -4,11 +4,13 @@
 #include "store/keep.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 #include <meterloom/database.h>
 #include <meterloom/node.h>
 
 #include "store/nodes.h"
+#include "store/scan.h"
 #include "store/writer.h"
 
 static const char writing[] = "writing what nodes keep";
@@ -152,6 +154,86 @@ static int load(struct ml_engine *engine, const char *node,
 	return result;
 }
 
+static bool is_of(
+	const struct store_source *source, uint32_t point, const struct meter_identity *identity)
+{
+	if (point)
+		return source->point == point;
+	return source->point == 0 && source->has_identity &&
+	       meter_identity_equal(source->identity, *identity);
+}
+
+struct pick {
+	int64_t *devices; /* owned */
+	size_t count;
+};
+
+static int pick_devices(struct store_view *view, uint32_t point,
+	const struct meter_identity *identity, struct pick *pick, struct ml_error *err)
+{
+	const struct store_source *sources = NULL;
+	size_t count = 0;
+	int result = store_view_sources(view, &sources, &count, err);
+	if (result < 0 || count == 0)
+		return result;
+	pick->devices = malloc(count * sizeof *pick->devices);
+	if (!pick->devices)
+		return ml_error_set(err, -ENOMEM, "out of memory");
+	for (size_t i = 0; i < count; i++)
+		if (is_of(&sources[i], point, identity))
+			pick->devices[pick->count++] = sources[i].key;
+	return 0;
+}
+
+static int walk(struct store_view *view, const struct pick *pick, ml_time from,
+	int (*each)(void *user, const struct meter_reading *reading), void *user,
+	struct ml_error *err)
+{
+	struct store_scan_options options = STORE_SCAN_ALL;
+	struct store_scan *scan = NULL;
+	const struct store_row *row = NULL;
+	int result = 0;
+	void *block = malloc(STORE_BLOCK_MAX);
+	if (!block)
+		return ml_error_set(err, -ENOMEM, "out of memory");
+	options.devices = pick->devices;
+	options.device_count = pick->count;
+	options.order = STORE_BY_TIME;
+	options.failed = true;
+	options.from = from;
+	result = store_scan_begin(view, &options, &scan, err);
+	while (result == 0) {
+		result = store_scan_next(scan, &row, err);
+		if (result <= 0)
+			break;
+		result = store_view_reading(view, row, block, err);
+		if (result == 0)
+			result = each(user, block);
+	}
+	store_scan_end(scan);
+	free(block);
+	return result;
+}
+
+static int readings(struct ml_engine *engine, uint32_t point, const struct meter_identity *identity,
+	ml_time from, int (*each)(void *user, const struct meter_reading *reading), void *user,
+	struct ml_error *err)
+{
+	struct store_writer *writer = store_writer(engine);
+	struct store_view *view = NULL;
+	struct pick pick = {0};
+	int result = store_writer_ready(writer, err);
+	if (result == 0)
+		result = store_view_on(writer->db, &view, err);
+	if (result == 0)
+		result = pick_devices(view, point, identity, &pick, err);
+	if (result == 0 && pick.count)
+		result = walk(view, &pick, from, each, user, err);
+	store_view_close(view);
+	free(pick.devices);
+	return result;
+}
+
 /* ---- The service ---- */
 
 static void open_drawer(struct ml_engine *engine, struct meter_drawer *drawer)
@@ -176,6 +258,7 @@ static const struct meter_keep store_keep = {
 	.changed = changed,
 	.load = load,
 	.put = put,
+	.readings = readings,
 };
 
 /* It is the readings' service that holds all; this one shows it to other families. */

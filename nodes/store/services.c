@@ -9,6 +9,7 @@
 #include "meter/archive.h"
 #include "store/archive.h"
 #include "store/check.h"
+#include "store/current_load.h"
 #include "store/outbox.h"
 #include "store/readings.h"
 #include "store/scan.h"
@@ -65,6 +66,9 @@ const struct ml_service_class store_services[] = {
 	{.name = "readings-check", .start = store_check_start, .stop = store_check_stop},
 	{.name = METER_KEEP_SERVICE, .start = store_keep_start, .stop = store_keep_stop},
 	{.name = STORE_OUTBOX_SERVICE, .start = store_outbox_start, .stop = store_outbox_stop},
+	{.name = "current-values-load",
+		.start = store_current_load_start,
+		.stop = store_current_load_stop},
 	{.name = METER_ARCHIVE, .start = store_archive_start, .stop = free},
 	{0},
 };

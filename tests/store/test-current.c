@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -110,6 +111,47 @@ static void points_are_told_in_their_order_with_their_states(void **state)
 	assert_int_equal(kit->code, -ENOENT);
 }
 
+/* After a start: from the database, with all kinds of telegrams, states and devices. */
+static void they_come_back_after_a_start(void **state)
+{
+	struct kit *kit = *state;
+	kit_apply(kit, kit_graph);
+	kit_call(kit, "meter.add", "{'mode': 'primary', 'primary': 1, 'moid': 'A'}");
+	kit_call(kit, "meter.add", "{'mode': 'primary', 'primary': 2, 'moid': 'B'}");
+	for (uint64_t i = 0; i < 50; i++) {
+		kit_give(kit, i < 30 ? 11111111 : 22222222, 1, 1 + i, (int64_t)i);
+		kit_run(kit, ML_MINUTE);
+	}
+	kit_give(kit, 33333333, 2, 100, 7);
+	for (uint64_t i = 0; i < 40; i++) {
+		kit_run(kit, ML_MINUTE);
+		kit_give_failed(kit, 2, 101 + i);
+	}
+	for (unsigned i = 0; i < 30; i++)
+		kit_give(kit, 44000000 + i, 0, 200 + i, 5);
+	kit_call(kit, "meter.current", "{}");
+	char *before = strdup(kit->result);
+	char data[64];
+	(void)snprintf(data, sizeof data, "%s", kit->data);
+	kit->keep_data = true;
+	const struct kit_options options = {.data = data, .wall = kit_wall(kit)};
+	kit_free(kit);
+	*state = kit = kit_new_with(&options);
+	kit_settle(kit);
+	kit_call(kit, "meter.current", "{}");
+	/* How long it fails is known as far back as was looked. */
+	char *cut = strstr(before, "\"failed_since\"");
+	char *cut_now = strstr(kit->result, "\"failed_since\"");
+	assert_non_null(cut);
+	assert_non_null(cut_now);
+	assert_int_equal(cut - before, cut_now - kit->result);
+	assert_memory_equal(before, kit->result, (size_t)(cut - before));
+	cut = strstr(before, "\"reason\"");
+	cut_now = strstr(kit->result, "\"reason\"");
+	assert_string_equal(cut, cut_now);
+	free(before);
+}
+
 #define CURRENT_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -119,6 +161,7 @@ int main(void)
 		CURRENT_TEST(their_own_node_feeds_them_without_a_store),
 		CURRENT_TEST(a_value_is_shown_only_once_it_is_on_the_disk),
 		CURRENT_TEST(points_are_told_in_their_order_with_their_states),
+		CURRENT_TEST(they_come_back_after_a_start),
 	};
 	fault_install();
 	return cmocka_run_group_tests(tests, NULL, NULL);
