@@ -17,6 +17,7 @@ local functions = {
   instantaneous = "inst-value", maximum = "max-value", minimum = "min-value", error = "err-value",
 }
 local columns_max = 2000
+local shapes_max = 500
 
 -- What it is of and its modifiers are part of what is described: lower-limit-volume, energy-phase-l1.
 local function column_name(record)
@@ -36,26 +37,45 @@ local function name_of(record, used)
   return count == 1 and name or name .. "," .. count
 end
 
-local function find_columns(batch, options)
-  local names, places = {}, {}
-  for reading in batch:readings() do
-    local used = {}
-    for _, record in ipairs(reading.records) do
-      local name = name_of(record, used)
-      if not places[name] then
-        if #names == columns_max then
-          error("more than " .. columns_max .. " different values in one report", 0)
-        end
-        names[#names + 1] = name
-        places[name] = #names
-      end
-    end
+-- What the readings of a batch have columns for. Those of one shape have the same.
+local function new_columns()
+  return {names = {}, places = {}, shapes = {}, shape_count = 0}
+end
+
+local function places_of(reading, columns)
+  local shape = reading.shape
+  local places = columns.shapes[shape]
+  if places then
+    return places
   end
-  return names, places
+  local used, names = {}, columns.names
+  places = {}
+  for i, record in ipairs(reading.records) do
+    local name = name_of(record, used)
+    local place = columns.places[name]
+    if not place then
+      if #names == columns_max then
+        error("more than " .. columns_max .. " different values in one report", 0)
+      end
+      place = #names + 1
+      names[place] = name
+      columns.places[name] = place
+    end
+    places[i] = place
+  end
+  if columns.shape_count < shapes_max then
+    columns.shapes[shape] = places
+    columns.shape_count = columns.shape_count + 1
+  end
+  return places
 end
 
 function render(batch, out, options)
-  local names, places = find_columns(batch, options)
+  local columns = new_columns()
+  for reading in batch:readings() do
+    places_of(reading, columns)
+  end
+  local names = columns.names
   local csv = out:document{name = out:name("valuereport", "csv"), type = "text/csv"}
   local header = {"serial-number", "device-identification", "manufacturer", "version", "device-type",
     "moid", "created", "status", "value-data-count"}
@@ -71,9 +91,9 @@ function render(batch, out, options)
         meter and meter.version, meter and meter.medium_code, reading.moid,
         text.date(reading.unix, options.date), reading.status_code, #reading.records,
         n = lead + #names}
-      local used = {}
-      for _, record in ipairs(reading.records) do
-        row[lead + places[name_of(record, used)]] = record
+      local places = places_of(reading, columns)
+      for i, record in ipairs(reading.records) do
+        row[lead + places[i]] = record
       end
       csv:row(row)
     end

@@ -35,10 +35,23 @@ local function column_name(record)
     .. "," .. record.tariff .. "," .. record.subunit .. "," .. record.storage
 end
 
-local function header_of(reading)
-  local header = table.move(lead, 1, #lead, 1, {})
+-- Readings of one shape have the same header.
+local shapes_max = 500
+
+local function header_of(reading, headers)
+  local shape = reading.shape
+  local header = headers[shape]
+  if header then
+    return header
+  end
+  header = table.move(lead, 1, #lead, 1, {})
   for _, record in ipairs(reading.records) do
     header[#header + 1] = column_name(record)
+  end
+  header.line = table.concat(header, "\n")
+  if headers.count < shapes_max then
+    headers[shape] = header
+    headers.count = headers.count + 1
   end
   return header
 end
@@ -66,6 +79,7 @@ end
 
 function render(batch, out, options)
   local csv, last_meter, last_header
+  local headers = {count = 0}
   if not options.one_file_per_meter then
     csv = out:document{name = out:name("valuereport", "csv"), type = "text/csv"}
   end
@@ -79,8 +93,8 @@ function render(batch, out, options)
         local name = reading.meter and reading.meter.id or "point-" .. (reading.point or 0)
         csv = out:document{name = out:name("valuereport", "csv", name), type = "text/csv"}
       end
-      local header = header_of(reading)
-      local line = table.concat(header, "\n")
+      local header = header_of(reading, headers)
+      local line = header.line
       if meter ~= last_meter or line ~= last_header then
         csv:row(header)
       end

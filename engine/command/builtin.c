@@ -37,6 +37,14 @@ static const struct ml_choice clock_trusts[] = {
 	{0},
 };
 
+static const struct ml_choice log_severities[] = {
+	{"debug", ML_LOG_DEBUG, "All lines; they are then logged too, whatever log.level says."},
+	{"info", ML_LOG_INFO, "All but debug."},
+	{"warning", ML_LOG_WARNING, NULL},
+	{"error", ML_LOG_ERROR, NULL},
+	{0},
+};
+
 const struct ml_setting ml_builtin_settings[] = {
 	{
 		.param = {.name = "gateway.serial",
@@ -91,6 +99,39 @@ const struct ml_setting ml_builtin_settings[] = {
 				"no report holds what was read, since its time is not known.",
 			.preset = "\"plausible\"",
 			.choices = clock_trusts},
+		.scope = ML_SETTING_SHARED,
+	},
+	{
+		.param = {.name = "log.keep",
+			.kind = ML_PARAM_CHOICE,
+			.title = "Least severity that is kept",
+			.help = "Lines of the log of this severity and higher ones are kept on the "
+				"disk.",
+			.preset = "\"info\"",
+			.choices = log_severities},
+		.scope = ML_SETTING_SHARED,
+	},
+	{
+		.param = {.name = "log.max_age",
+			.kind = ML_PARAM_INTEGER,
+			.title = "Age of the log",
+			.help = "Lines and events that are older are deleted.",
+			.unit = "days",
+			.preset = "31",
+			.min = 1,
+			.max = 3650},
+		.scope = ML_SETTING_SHARED,
+	},
+	{
+		.param = {.name = "log.max_size",
+			.kind = ML_PARAM_INTEGER,
+			.title = "Size of the log",
+			.help = "The most that the log takes on the disk; the oldest lines are "
+				"deleted for it. A write-ahead log of up to 4 MB comes on top.",
+			.unit = "MB",
+			.preset = "100",
+			.min = 1,
+			.max = 10000},
 		.scope = ML_SETTING_SHARED,
 	},
 	{{0}, 0},

@@ -1,4 +1,4 @@
-/* Events: the catalogue, and the last of what happened in a ring.
+/* Events: the catalogue, the last of what happened in a ring, what was before from log.db.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "command/events.h"
@@ -11,10 +11,15 @@
 
 #include <meterloom/family.h>
 #include <meterloom/feed.h>
+#include <meterloom/wall.h>
+
+#include "command/log_keeper.h"
 
 struct kept {
 	const struct ml_event_class *class;
-	char *json; /* owned */
+	uint64_t id;
+	ml_time time; /* as it was stamped */
+	char *json;   /* owned */
 	size_t length;
 };
 
@@ -186,7 +191,10 @@ static void keep(struct ml_events *events, const struct raised *raised)
 	} else {
 		events->count++;
 	}
-	*place = (struct kept){raised->class, json.data, json.length};
+	*place =
+		(struct kept){raised->class, events->last_id, raised->time, json.data, json.length};
+	ml_log_keeper_event(events->engine, events->last_id, raised->time, raised->class->severity,
+		raised->class->code, json.data, json.length);
 	ml_feed_publish(events->engine, "event", json.data, json.length);
 	(void)pthread_mutex_unlock(&events->lock);
 }
@@ -218,22 +226,89 @@ void ml_event_raise(struct ml_engine *engine, const char *code, const char *plac
 	ml_buffer_free(&text);
 }
 
+void ml_events_skip(struct ml_events *events, uint64_t count)
+{
+	(void)pthread_mutex_lock(&events->lock);
+	events->last_id += count;
+	(void)pthread_mutex_unlock(&events->lock);
+}
+
+/* ---- Listing ---- */
+
+struct listing {
+	struct ml_events *events;
+	const struct ml_event_filter *filter;
+	struct ml_json_writer *w;
+	size_t left;
+	uint64_t below; /* numbers that were not looked at yet */
+};
+
+static bool fits(const struct ml_event_filter *filter, uint64_t id, enum ml_log_level severity,
+	const char *code, ml_time time)
+{
+	return id < filter->before && severity >= filter->severity && time >= filter->from &&
+	       time <= filter->to && (!filter->code || strcmp(code, filter->code) == 0);
+}
+
+/* The JSON of an event with the time that it has by now: the clock may have been set since. */
+static void write_kept(
+	struct ml_json_writer *w, const char *json, size_t length, ml_time time, bool uncertain)
+{
+	static const char before[] = "\"time\":\"";
+	char text[ML_TIME_TEXT_MAX];
+	struct ml_buffer copy = {0};
+	const size_t size = ml_time_format(time, text);
+	ml_buffer_append(&copy, json, length);
+	char *at = copy.failed ? NULL : strstr(copy.data, before);
+	if (at && strlen(at) > sizeof before - 1 + size)
+		memcpy(at + sizeof before - 1, text, size);
+	if (uncertain && !copy.failed && copy.length > 0) {
+		static const char mark[] = ",\"uncertain\":true}";
+		copy.length--;
+		ml_buffer_append(&copy, mark, sizeof mark - 1);
+	}
+	if (!copy.failed)
+		ml_json_raw(w, copy.data, copy.length);
+	ml_buffer_free(&copy);
+}
+
+static void list_ring(struct listing *list)
+{
+	struct ml_events *events = list->events;
+	(void)pthread_mutex_lock(&events->lock);
+	for (size_t i = events->count; i > 0 && list->left > 0; i--) {
+		const struct kept *kept = &events->ring[(events->begin + i - 1) % ML_EVENTS_KEPT];
+		ml_time time = kept->time;
+		const bool right = ml_wall_settle(events->engine, &time, NULL);
+		if (kept->id < list->below)
+			list->below = kept->id;
+		if (!fits(list->filter, kept->id, kept->class->severity, kept->class->code, time))
+			continue;
+		write_kept(list->w, kept->json, kept->length, time, !right);
+		list->left--;
+	}
+	(void)pthread_mutex_unlock(&events->lock);
+}
+
+static bool list_row(const struct ml_log_row *row, void *user)
+{
+	struct listing *list = user;
+	if (fits(list->filter, row->number, row->level, row->origin, row->time)) {
+		write_kept(list->w, row->text, row->text_length, row->time, row->uncertain);
+		list->left--;
+	}
+	return list->left > 0;
+}
+
 void ml_events_list(
 	struct ml_events *events, const struct ml_event_filter *filter, struct ml_json_writer *w)
 {
-	size_t left = filter->limit;
-	(void)pthread_mutex_lock(&events->lock);
+	struct listing list = {events, filter, w, filter->limit, filter->before};
 	ml_json_begin_array(w);
-	for (size_t i = events->count; i > 0 && left > 0; i--) {
-		const struct kept *kept = &events->ring[(events->begin + i - 1) % ML_EVENTS_KEPT];
-		if (kept->class->severity < filter->severity ||
-			(filter->code && strcmp(kept->class->code, filter->code) != 0))
-			continue;
-		ml_json_raw(w, kept->json, kept->length);
-		left--;
-	}
+	list_ring(&list);
+	if (list.left > 0)
+		ml_log_keeper_scan(events->engine, ML_LOG_EVENTS, list.below, list_row, &list);
 	ml_json_end_array(w);
-	(void)pthread_mutex_unlock(&events->lock);
 }
 
 void ml_events_catalogue(const struct ml_events *events, struct ml_json_writer *w)

@@ -1,4 +1,4 @@
-/* Events: the catalogue and the last of what happened.
+/* Events: the catalogue and what happened.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ML_COMMAND_EVENTS_H
@@ -21,14 +21,21 @@ void ml_events_free(struct ml_events *events); /* accepts NULL */
 /* Implemented by the engine. Any thread. */
 struct ml_events *ml_engine_events(struct ml_engine *engine);
 
+/* Raises the numbers of events by `count`: they go on where those of an earlier start ended. Before
+ * any was raised. */
+void ml_events_skip(struct ml_events *events, uint64_t count);
+
 struct ml_event_filter {
 	size_t limit;               /* the newest so many */
 	enum ml_log_level severity; /* at least */
 	const char *code;           /* NULL: all */
+	uint64_t before;            /* only lower numbers */
+	ml_time from, to;           /* wall */
 };
 
 /* Writes one array, the newest first: {"id", "time", "code", "severity", "place", "text", "advice",
- * "arguments"}. Any thread. */
+ * "arguments"}, those of earlier starts too, and "uncertain" where the clock was not known to be
+ * right. On the lane "log". */
 void ml_events_list(
 	struct ml_events *events, const struct ml_event_filter *filter, struct ml_json_writer *w);
 /* Writes one array of {"code", "severity", "text", "advice"}, in the order of codes. Any thread. */

@@ -5,8 +5,10 @@
  */
 #include <errno.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "command/builtin.h"
+#include "command/log_keeper.h"
 #include "command/registry.h"
 #include "command/settings_private.h"
 #include "run/change.h"
@@ -136,6 +138,8 @@ static void setting_set_run(struct ml_job *job, void *params)
 		return;
 	}
 	log_change(job, "setting", p->name, "changed");
+	if (strncmp(p->name, "log.", 4) == 0)
+		ml_log_keeper_refresh(ml_job_engine(job));
 	finish(job, ml_settings_write(settings_of(job), p->name, ml_job_result(job), &err), &err);
 }
 

@@ -220,37 +220,47 @@ int ml_files_read(const struct ml_files *files, const char *path, size_t max, st
 	return out->failed ? ml_error_set(err, -ENOMEM, "out of memory") : 0;
 }
 
+static int make_and_sync(const struct ml_files *files, char *path, unsigned mode)
+{
+	const int result = files->make_folder(files->user, path, mode);
+	char *slash = strrchr(path, '/');
+	if (result < 0)
+		return result == -EEXIST ? 0 : result;
+	if (slash && slash != path)
+		*slash = '\0';
+	(void)files->sync_folder(files->user, !slash ? "." : slash == path ? "/" : path);
+	if (slash)
+		*slash = '/';
+	return 0;
+}
+
+/* Makes the last folder of a path, and those above it where they are missing. */
+static int make_folder(const struct ml_files *files, char *path, unsigned mode)
+{
+	int result = make_and_sync(files, path, mode);
+	char *slash = strrchr(path, '/');
+	if (result != -ENOENT || !slash || slash == path)
+		return result;
+	*slash = '\0';
+	result = make_folder(files, path, mode);
+	*slash = '/';
+	return result < 0 ? result : make_and_sync(files, path, mode);
+}
+
 int ml_files_make_folders(
 	const struct ml_files *files, const char *path, unsigned mode, struct ml_error *err)
 {
 	char place[PATH_MAX_BYTES];
-	const size_t length = strlen(path);
+	size_t length = strlen(path);
 	if (length == 0 || length >= sizeof place)
 		return ml_error_set(err, -ENAMETOOLONG, "'%.100s' is no path of a folder", path);
 	memcpy(place, path, length + 1);
-	for (size_t i = 1; i <= length; i++) {
-		if (path[i] != '/' && path[i] != '\0')
-			continue;
-		place[i] = '\0';
-		const int result = files->make_folder(files->user, place, mode);
-		/* Above it there may be folders in which nothing may be made, though they are
-		 * there. */
-		if (result < 0 && result != -EEXIST && (path[i] == '\0' || result == -ENOSPC))
-			return ml_error_set(err, result, "%s: the folder cannot be made: %s", place,
-				strerror(-result));
-		if (result == 0) {
-			char *slash = strrchr(place, '/');
-			if (slash && slash != place) {
-				*slash = '\0';
-				(void)files->sync_folder(files->user, place);
-				*slash = '/';
-			} else {
-				(void)files->sync_folder(files->user, slash ? "/" : ".");
-			}
-		}
-		place[i] = path[i];
-	}
-	return 0;
+	while (length > 1 && place[length - 1] == '/')
+		place[--length] = '\0';
+	const int result = make_folder(files, place, mode);
+	return result < 0 ? ml_error_set(err, result, "%s: the folder cannot be made: %s", path,
+				    strerror(-result))
+			  : 0;
 }
 
 /* The names of a folder: removing while listing would skip some. */

@@ -34,6 +34,7 @@ struct ml_log {
 	atomic_uint_least64_t lost;
 	pthread_mutex_t lock; /* all below; it tells when a sink calls back */
 	uint64_t sequence;
+	uint64_t skipped; /* numbers that no entry of this log has: those before its first */
 	struct ml_log_entry **ring; /* owned; by sequence modulo keep */
 	size_t keep;
 	struct subscriber *subscribers;
@@ -381,7 +382,8 @@ uint64_t ml_log_list(struct ml_log *log, uint64_t sequence, enum ml_log_level mi
 	if (!lock(log))
 		return sequence;
 	const uint64_t newest = log->sequence;
-	const uint64_t before = newest > log->keep ? newest - log->keep : 0;
+	const uint64_t oldest = newest > log->keep ? newest - log->keep : 0;
+	const uint64_t before = oldest > log->skipped ? oldest : log->skipped;
 	for (uint64_t s = (sequence > before ? sequence : before) + 1; s <= newest; s++) {
 		const struct ml_log_entry *entry = log->ring[s % log->keep];
 		if (entry->level >= minimum)
@@ -389,6 +391,33 @@ uint64_t ml_log_list(struct ml_log *log, uint64_t sequence, enum ml_log_level mi
 	}
 	unlock(log);
 	return newest;
+}
+
+/* Turns the ring by so many places: a rotation in place, by three reversals. */
+static void reverse(struct ml_log_entry **ring, size_t from, size_t to)
+{
+	while (from + 1 < to) {
+		struct ml_log_entry *entry = ring[from];
+		ring[from++] = ring[--to];
+		ring[to] = entry;
+	}
+}
+
+void ml_log_skip(struct ml_log *log, uint64_t count)
+{
+	if (!lock(log))
+		return;
+	const size_t turn = (size_t)(count % log->keep);
+	reverse(log->ring, 0, log->keep);
+	reverse(log->ring, 0, turn);
+	reverse(log->ring, turn, log->keep);
+	for (size_t i = 0; i < log->keep; i++) {
+		if (log->ring[i])
+			log->ring[i]->sequence += count;
+	}
+	log->sequence += count;
+	log->skipped += count;
+	unlock(log);
 }
 
 uint64_t ml_log_lost(const struct ml_log *log)

@@ -53,6 +53,10 @@ void ml_log_write_json(const struct ml_log_entry *entry, struct ml_json_writer *
 		ml_json_key(w, "suppressed");
 		ml_json_unsigned(w, entry->suppressed);
 	}
+	if (entry->uncertain) {
+		ml_json_key(w, "uncertain");
+		ml_json_bool(w, true);
+	}
 	ml_json_end_object(w);
 }
 

@@ -37,7 +37,8 @@ static void list_ports(
 
 static bool is_port(const struct ml_port *port, enum ml_port_direction direction, const char *name)
 {
-	return port->direction == direction && (!*name || strcmp(port->name, name) == 0);
+	return port->direction == direction &&
+	       (*name ? strcmp(port->name, name) == 0 : !port->by_name);
 }
 
 struct fit {

@@ -180,6 +180,7 @@ static void request_free(struct http_request *request)
 	if (request->has_file)
 		(void)close(request->file);
 	http_rpc_free(request->rpc);
+	http_pages_free(request->pages);
 	free(request->argument);
 	free(request->path);
 	free(request);
@@ -223,6 +224,8 @@ void http_abandon(struct ml_http *http)
 		request->job = 0;
 		http_rpc_free(request->rpc);
 		request->rpc = NULL;
+		if (request->pages && request->answered)
+			http_pages_abandon(request->pages);
 		if (!request->suspended || request->stream)
 			continue;
 		http_reply_problem(request, 503, "the gateway ends");
@@ -266,6 +269,8 @@ static enum MHD_Result send_answer(struct http_request *request)
 		response = http_stream_response(request);
 	else if (request->has_file)
 		response = http_file_response(request);
+	else if (request->pages && request->status == 200)
+		response = http_pages_response(request);
 	else if (request->fixed)
 		response = MHD_create_response_from_buffer(request->fixed_length,
 			(void *)(uintptr_t)request->fixed, MHD_RESPMEM_PERSISTENT);

@@ -33,6 +33,7 @@ const struct http_route http_routes[] = {
 	{"GET", "/api/v1/jobs/{job}", .command = "job.show"},
 	{"DELETE", "/api/v1/jobs/{job}", .command = "job.cancel"},
 	{"GET", "/api/v1/log", .command = "log.list"},
+	{"GET", "/api/v1/log.csv", .command = "log.export", .shape = HTTP_SHAPE_PAGES},
 	{"GET", "/api/v1/meters", .command = "meter.list"},
 	{"GET", "/api/v1/meters/{meter}/current", .command = "meter.current"},
 	{"GET", "/api/v1/meters/{meter}/readings", .command = "meter.readings"},
@@ -394,7 +395,9 @@ static void start(struct http_request *request, const char *command, bool async)
 		.user_data = request,
 		.lane = request->http->lane,
 	};
-	if (async) {
+	if (request->route->shape == HTTP_SHAPE_PAGES) {
+		http_pages_begin(request, command, params);
+	} else if (async) {
 		call_async(request, &call);
 	} else {
 		request->job = ml_command_call(request->http->engine, &call);

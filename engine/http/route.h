@@ -22,6 +22,7 @@ enum http_shape {
 	HTTP_SHAPE_REVISION, /* as it is, with its member `revision` as ETag */
 	HTTP_SHAPE_METRICS,  /* as Prometheus text */
 	HTTP_SHAPE_FILE,     /* the file that its members path, name, type and size tell of */
+	HTTP_SHAPE_PAGES,    /* CSV, part by part: see pages.c */
 };
 
 struct http_route {

@@ -35,6 +35,7 @@ struct http_link {
 struct http_route;
 struct http_rpc;
 struct http_stream;
+struct http_pages;
 
 enum { HTTP_HEADERS_MAX = 4 };
 
@@ -55,6 +56,7 @@ struct http_request {
 	uint64_t job; /* whose end is awaited; 0: none */
 	struct http_rpc *rpc;
 	struct http_stream *stream;
+	struct http_pages *pages; /* owned */
 
 	int status;
 	const char *type;
@@ -141,6 +143,12 @@ void http_stream_begin(struct http_request *request);
 struct MHD_Response *http_stream_response(struct http_request *request);
 void http_streams_beat(struct ml_http *http);
 void http_streams_end(struct ml_http *http);
+
+/* pages.c */
+void http_pages_begin(struct http_request *request, const char *command, json_t *params);
+struct MHD_Response *http_pages_response(struct http_request *request);
+void http_pages_abandon(struct http_pages *pages); /* no more parts come */
+void http_pages_free(struct http_pages *pages);    /* accepts NULL */
 
 /* static.c */
 void http_static(struct http_request *request);

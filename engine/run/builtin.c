@@ -3,6 +3,7 @@
  */
 #include "run/builtin.h"
 
+#include "command/log_keeper.h"
 #include "command/metrics_feed.h"
 #include "run/wall.h"
 
@@ -17,6 +18,7 @@ static const struct ml_migration migrations[] = {
 };
 
 static const struct ml_service_class services[] = {
+	{"log", ml_log_keeper_start, ml_log_keeper_stop},
 	{"wall", ml_wall_start, ml_wall_stop},
 	{"metrics-feed", ml_metrics_feed_start, ml_metrics_feed_stop},
 	{0},
@@ -33,6 +35,16 @@ static const struct ml_event_class events[] = {
 	{"clock-jumped", ML_LOG_WARNING, "The clock was set from {from} to {to} ({seconds} s)",
 		"Nothing is to be done where somebody or a time server set it right; else look at "
 		"the time server, or at the battery of the clock."},
+	{"log-database-damaged", ML_LOG_WARNING,
+		"The log database cannot be used ({reason}); it is now {file}, and a new one was "
+		"begun",
+		"Nothing is to be done: the log goes on. What was in the old one can perhaps be "
+		"read with the tools of SQLite. Where it comes again, check the disk."},
+	{"log-not-written", ML_LOG_WARNING, "The log cannot be written to the disk: {reason}",
+		"Make room on the disk, or look whether it became read-only. Meanwhile the last "
+		"lines are in memory only."},
+	{"log-written", ML_LOG_INFO, "The log is written to the disk again",
+		"Nothing is to be done."},
 	{0},
 };
 

@@ -12,6 +12,7 @@
 
 #include "command/events.h"
 #include "command/feeds.h"
+#include "command/log_keeper.h"
 #include "command/metrics_feed.h"
 #include "command/registry.h"
 #include "command/seal.h"
@@ -303,6 +304,7 @@ int ml_engine_new(const struct ml_engine_options *options, struct ml_engine **re
 		return ml_error_set(err, -ENOMEM, "out of memory");
 	engine->clock = options->clock;
 	engine->log = options->log;
+	engine->log_begin = ml_log_newest(options->log);
 	engine->seed = options->seed;
 	engine->no_sync = options->no_sync;
 	engine->files = options->files     ? options->files
@@ -353,6 +355,7 @@ void ml_engine_free(struct ml_engine *engine)
 	ml_feeds_free(engine->feeds);
 	for (size_t i = atomic_load(&engine->lane_count); i-- > 0;)
 		ml_lane_free(engine->lanes[i]);
+	ml_log_keeper_free(engine);
 	ml_wall_free(engine);
 	ml_events_free(engine->events);
 	ml_settings_free(engine->settings);

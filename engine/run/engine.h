@@ -14,11 +14,12 @@
 
 #include "graph/graph.h"
 
-struct ml_commands;  /* command/registry.h */
-struct ml_settings;  /* command/settings.h */
-struct ml_feeds;     /* command/feeds.h */
-struct ml_events;    /* command/events.h */
-struct ml_revisions; /* graph/revisions.h */
+struct ml_commands;   /* command/registry.h */
+struct ml_settings;   /* command/settings.h */
+struct ml_feeds;      /* command/feeds.h */
+struct ml_events;     /* command/events.h */
+struct ml_log_keeper; /* command/log_keeper.h */
+struct ml_revisions;  /* graph/revisions.h */
 struct ml_resource;
 struct ml_runtime; /* run/runtime.h */
 struct ml_wall;    /* run/wall.h */
@@ -37,6 +38,8 @@ struct ml_engine {
 	atomic_ullong random_next; /* how many of them were drawn */
 	bool no_sync;
 	struct ml_wall *wall;
+	struct ml_log_keeper *log_keeper;
+	uint64_t log_begin; /* the number of the last line before this engine was made */
 
 	struct ml_settings *settings;
 	struct ml_events *events;

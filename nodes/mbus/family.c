@@ -19,6 +19,38 @@ static const struct ml_event_class events[] = {
 			"another.",
 	},
 	{
+		.code = "meter-back",
+		.severity = ML_LOG_INFO,
+		.text = "Meter {meter} answers again after {count} failed readouts",
+		.advice = "Nothing needs to be done.",
+	},
+	{
+		.code = "bus-silent",
+		.severity = ML_LOG_ERROR,
+		.text = "None of the {meters} meters on the bus at {interface} answers",
+		.advice = "Look at the converter and its supply, at the cable to the first meter, "
+			  "for a short circuit, and at the baud rate.",
+	},
+	{
+		.code = "bus-answers",
+		.severity = ML_LOG_INFO,
+		.text = "Meters on the bus at {interface} answer again",
+		.advice = "Nothing needs to be done.",
+	},
+	{
+		.code = "bus-short",
+		.severity = ML_LOG_ERROR,
+		.text = "The bus at {interface} has a short circuit, says the converter",
+		.advice = "Take the branches of the cable off one by one until the converter is "
+			  "content; no meter can be read meanwhile.",
+	},
+	{
+		.code = "bus-short-over",
+		.severity = ML_LOG_INFO,
+		.text = "The short circuit on the bus at {interface} is over",
+		.advice = "Nothing needs to be done.",
+	},
+	{
 		.code = "bus-lost",
 		.severity = ML_LOG_ERROR,
 		.text = "The bus at {interface} is lost: {reason}",

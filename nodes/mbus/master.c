@@ -10,6 +10,9 @@ enum {
 	ACK = 0xE5,
 	FROM_MASTER = 0x40, /* in the control field */
 
+	/* The longest answer, with rests between its bytes of twice their own time. */
+	ANSWER_MAX = 3 * MBUS_FRAME_MAX,
+
 	/* So much of a frame that comes back shows that it is an echo: no answer begins so. */
 	ECHO_SHORT = 2,
 	ECHO_LONG = 5,
@@ -499,7 +502,7 @@ static void send(struct mbus_master *m, ml_time now, struct mbus_step *step)
 	const ml_time out = mbus_line_time(r->baud, m->out_length);
 	const ml_time wait = m->number > 0 ? r->timing.multi_response : r->timing.response;
 	m->deadline = now + out + wait;
-	m->give_up = m->deadline + wait + mbus_line_time(r->baud, MBUS_MASTER_BUFFER);
+	m->give_up = m->deadline + wait + mbus_line_time(r->baud, ANSWER_MAX);
 	m->when = m->deadline;
 	m->in_length = m->in_clean = m->in_broken = 0;
 	m->echo_length = 0;

@@ -11,12 +11,13 @@
 #include <meterloom/node.h>
 #include <meterloom/stream.h>
 
+#include "mbus/errand.h"
 #include "mbus/master.h"
 #include "meter/list.h"
 
 struct ml_job;
 
-enum { MBUS_PORT_IN, MBUS_PORT_OUT };
+enum { MBUS_PORT_IN, MBUS_PORT_OUT, MBUS_PORT_CONTINUOUS };
 
 enum { /* metrics */
 	MBUS_READ,
@@ -30,6 +31,9 @@ enum { /* metrics */
 	MBUS_BYTES_OUT,
 	MBUS_BYTES_IN,
 	MBUS_NOISE,
+	MBUS_BROKEN,
+	MBUS_SILENT,
+	MBUS_PASSES,
 	MBUS_METERS,
 	MBUS_ROUND_TIME,
 };
@@ -41,11 +45,25 @@ enum mbus_line_state {
 	MBUS_LINE_LOST, /* tried again by the timer */
 };
 
+enum mbus_application { MBUS_APPLICATION_NEVER, MBUS_APPLICATION_FIRST, MBUS_APPLICATION_ALWAYS };
+
 /* What is remembered of a point between rounds. */
 struct mbus_memory {
 	uint32_t point;
-	unsigned failures; /* in a row */
+	unsigned failures;    /* in a row */
+	unsigned passes_left; /* of the continuous readout, until it is tried again */
+	bool read;            /* once at least */
 	struct mbus_peer peer;
+};
+
+enum { MBUS_DEAD_AFTER = 3 }; /* failures in a row */
+
+/* A way through meters of the bus: a round, or a pass of the continuous readout. */
+struct mbus_tour {
+	const struct meter_snapshot *snapshot; /* NULL: there is none */
+	uint32_t *order;                       /* places in the snapshot; owned */
+	size_t count, next;
+	size_t firsts; /* what stands behind them is tried for the second time */
 };
 
 /* Why a round is wanted. */
@@ -65,6 +83,12 @@ struct mbus_source {
 	int parity;
 	int multi;
 	int64_t limit;
+	int application;
+	int64_t application_code; /* -1: none */
+	bool continuous;
+	ml_time continuous_pause;
+	ml_time patience; /* with a line that was lost within a round */
+	int short_signal; /* see source_line.c; 0: it is not shown */
 	struct {
 		ml_time response, initialization, collision, request, multi_response, latency;
 		int64_t readout_retries, selection_retries, multi_retries;
@@ -82,11 +106,21 @@ struct mbus_source {
 	struct ml_timer retry;
 	bool told_lost; /* bus-lost was raised and not yet taken back */
 	char why_lost[ML_ERROR_TEXT_MAX];
+	ml_time lost_since; /* ML_NEVER: it was not open before */
+	char *stable;       /* the address under which an adapter comes back; owned, may be NULL */
+	bool shorted, silent; /* as was told last */
 
 	/* the master */
 	struct mbus_master master;
 	struct mbus_tally counted; /* what of its tally is in the metrics */
 	struct ml_timer timer;
+
+	/* who uses the line */
+	struct mbus_tour tour;           /* of the round, or else of the continuous readout */
+	const struct meter_point *point; /* that is read now; NULL: none */
+	unsigned put_back;               /* how often, since the line was lost under it */
+	struct mbus_errand *errand;      /* to whom the line is lent */
+	struct mbus_errand *errands;     /* that wait for it */
 
 	/* the round */
 	bool in_round;
@@ -94,26 +128,61 @@ struct mbus_source {
 	struct mbus_want wants[MBUS_WANTS_MAX];
 	size_t want_count;
 	struct ml_round round;
-	const struct meter_snapshot *snapshot;
-	uint32_t *order; /* places in the snapshot; owned */
-	size_t order_count, order_next;
 	bool cancelled;
-	const struct meter_point *point; /* that is read now; NULL: none */
-	struct mbus_memory *memories;    /* in the order of their points; owned */
+
+	/* the continuous readout */
+	ml_time pass_at;    /* when the next pass begins */
+	uint32_t continued; /* the point after which it goes on; 0: from the first */
+	unsigned pass_read; /* in this pass */
+
+	struct mbus_memory *memories; /* in the order of their points; owned */
 	size_t memory_count, memory_capacity;
 	struct ml_timer look; /* at the list, while it holds nothing for this bus */
 	uint64_t looked_at;   /* revision */
 };
+
+/* source_params.c */
+extern const struct ml_param mbus_source_params[];
 
 /* source_line.c */
 void mbus_line_start(struct mbus_source *s);
 void mbus_line_stop(struct mbus_source *s);
 /* Tries now, if it is waiting to try. */
 void mbus_line_hurry(struct mbus_source *s);
+/* Open, or lost for too long to be waited for. */
+bool mbus_line_settled(const struct mbus_source *s);
 /* Sends; false: the line is lost. */
 bool mbus_line_send(struct mbus_source *s, const uint8_t *bytes, size_t length);
 void mbus_line_set_baud(struct mbus_source *s, unsigned baud);
+/* Looks whether the converter tells of a short circuit. */
+void mbus_line_look(struct mbus_source *s);
 void mbus_line_show(struct mbus_source *s);
+
+/* adapter.c */
+/* The name in `folder` (/dev/serial/by-id) that is a link to the device of a serial address, as an
+ * address of its own. false: there is none, or the address is that name already. */
+bool mbus_adapter_stable(const char *folder, const char *address, char *stable, size_t size);
+
+/* source_tour.c */
+/* What is remembered of a point; it is made where there is nothing yet. NULL: out of memory. */
+struct mbus_memory *mbus_memory_of(struct mbus_source *s, uint32_t point);
+/* The active points of the bus in the order in which they are read, or only `only`. -ENOMEM. */
+int mbus_tour_begin(struct mbus_source *s, uint32_t only);
+/* Puts a meter that failed for the first time to the end. */
+void mbus_tour_try_again(struct mbus_source *s, size_t place);
+void mbus_tour_end(struct mbus_source *s);
+/* How many active points of the list are on this bus. */
+size_t mbus_tour_points(const struct mbus_source *s, const struct meter_snapshot *snapshot);
+
+/* source_meter.c */
+/* How a point is asked, but for what is asked of it. baud 0: as the list says. */
+void mbus_meter_request(struct mbus_source *s, const struct meter_point *point, unsigned baud,
+	struct mbus_request *request);
+/* Begins with the next meter of the tour. */
+void mbus_meter_begin(struct mbus_source *s);
+void mbus_meter_step(struct mbus_source *s, const struct mbus_step *step);
+/* The port of what is read now. */
+unsigned mbus_meter_port(const struct mbus_source *s);
 
 /* source_round.c */
 /* Does all that can be done now: never from within `process`. */
@@ -125,7 +194,16 @@ bool mbus_round_want(struct mbus_source *s, const struct mbus_want *want);
 void mbus_round_lost(struct mbus_source *s); /* the line went away */
 void mbus_round_stop(struct mbus_source *s);
 void mbus_round_cancel(struct mbus_source *s, struct ml_job *job);
-/* How many active points of the list are on this bus. */
-size_t mbus_round_points(struct mbus_source *s, const struct meter_snapshot *snapshot);
+
+/* source_continuous.c */
+/* One thing; false: nothing can be done before *when. */
+bool mbus_continuous_go_on(struct mbus_source *s, ml_time *when);
+
+/* source_action.c */
+extern const struct ml_action mbus_source_actions[];
+
+/* source_baud.c */
+void mbus_baud_set(struct mbus_source *s, struct ml_job *job, uint32_t point, unsigned baud);
+int mbus_baud_check(const json_t *value, struct ml_error *err);
 
 #endif

@@ -5,7 +5,8 @@
  * The message's own time is the wall time at which the telegram's last byte came. A readout of one
  * meter is one or more frames with the telegram numbers 0, 1, 2 ...; the last has METER_FRAME_LAST.
  * A failed readout ends with a frame whose result is not METER_FRAME_OK: telegrams of the same
- * readout that came before it are good and were sent before it.
+ * readout that came before it are good and were sent before it. A readout that was broken off and
+ * begins anew within a round begins with number 0 again.
  *
  * Thread-safety: a frame is immutable once emitted; all functions are pure.
  */

@@ -259,6 +259,10 @@ enum { METER_SERIES_KEY_MAX = 48 };
 size_t meter_series_key(const struct meter_reading *reading, const struct meter_record *record,
 	uint8_t out[METER_SERIES_KEY_MAX]);
 
+/* A number that is the same for readings whose records mean the same, in the same order, whatever
+ * their values are: for those who work out names of columns once. Only within this process. */
+uint64_t meter_reading_shape(const struct meter_reading *reading);
+
 /* ---- Building ---- */
 
 /* Makes an empty reading of a telegram in a block of `size` bytes, which is aligned to eight.

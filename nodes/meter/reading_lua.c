@@ -304,6 +304,11 @@ static void get_point(lua_State *L, void *object)
 		lua_pushnil(L);
 }
 
+static void get_shape(lua_State *L, void *object)
+{
+	lua_pushinteger(L, (lua_Integer)meter_reading_shape(reading_of(L, object)));
+}
+
 static void get_moid(lua_State *L, void *object)
 {
 	const struct meter_point *point = point_of(L, object);
@@ -335,6 +340,7 @@ static const struct ml_lua_field reading_fields[] = {
 	{"point", get_point, NULL},
 	{"position", get_position, NULL},
 	{"records", get_records, NULL},
+	{"shape", get_shape, NULL},
 	{"status", get_status, NULL},
 	{"status_code", get_status_code, NULL},
 	{"telegram", get_telegram, NULL},

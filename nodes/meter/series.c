@@ -162,3 +162,30 @@ void meter_reading_number(struct meter_reading *reading, struct meter_record *re
 	}
 	record->ordinal = 0;
 }
+
+/* ---- Shapes ---- */
+
+static uint64_t stir(uint64_t hash, uint64_t value)
+{
+	hash = (hash ^ value) * 0x9E3779B97F4A7C15u;
+	return hash ^ (hash >> 29);
+}
+
+uint64_t meter_reading_shape(const struct meter_reading *reading)
+{
+	const uint8_t *bytes = meter_reading_bytes(reading);
+	uint64_t hash = reading->record_count;
+	for (size_t i = 0; i < reading->record_count; i++) {
+		const struct meter_record *r = meter_reading_records(reading) + i;
+		hash = stir(hash, (uint64_t)r->quantity << 40 | (uint64_t)r->of << 32 |
+					  (uint64_t)r->unit << 24 | (uint64_t)r->per << 16 |
+					  (uint64_t)r->function << 8 | r->flags);
+		hash = stir(
+			hash, (uint64_t)r->subunit << 40 ^ (uint64_t)r->tariff << 8 ^ r->ordinal);
+		hash = stir(stir(hash, r->storage), r->modifiers);
+		/* Names and units that stand in the telegram, or come from a filter. */
+		for (size_t b = 0; b < (size_t)r->dif_length + r->vif_length; b++)
+			hash = stir(hash, bytes[r->offset + b]);
+	}
+	return hash;
+}

@@ -4,13 +4,14 @@
 #include "store/range.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <meterloom/database.h>
 
-#include "store/pack.h"
+#include "store/scan.h"
 
 static const char doing[] = "reading what is to be sent";
 
@@ -73,58 +74,59 @@ static uint16_t *count_of(struct counts *counts, int64_t device, struct ml_error
 	return &counts->of_device[index];
 }
 
-/* Takes the reading of a row into the range. 1: it does not belong there, the limit is reached. */
-static int take(sqlite3_stmt *row, struct counts *counts, unsigned limit, struct store_range *range,
-	struct ml_error *err)
+enum taken { TAKEN, FULL };
+
+/* Takes a row into the range, or tells that its meter has as many readouts as there may be. */
+static int take(const struct store_row *row, struct counts *counts, unsigned limit,
+	struct store_range *range, struct ml_error *err)
 {
-	const uint64_t sequence = (uint64_t)sqlite3_column_int64(row, 0);
-	if (sqlite3_column_type(row, 3) == SQLITE_NULL) {
-		range->last = sequence;
-		return 0;
+	if (!row->shape) {
+		range->last = row->sequence > range->last ? row->sequence : range->last;
+		return TAKEN;
 	}
-	uint16_t *count = count_of(counts, sqlite3_column_int64(row, 1), err);
+	uint16_t *count = count_of(counts, row->device, err);
 	if (!count)
 		return -ENOMEM;
 	if (*count >= limit)
-		return 1;
+		return FULL;
 	/* The telegrams of one readout count once: with the last. */
-	const unsigned flags = store_values_flags(
-		sqlite3_column_blob(row, 4), (size_t)sqlite3_column_bytes(row, 4));
+	const unsigned flags = store_values_flags(row->content, row->length);
 	*count = (uint16_t)(*count + !(flags & METER_MORE_FOLLOWS));
-	const ml_time time = sqlite3_column_int64(row, 2);
 	if (range->count == 0) {
-		range->from = time;
-		range->to = time;
+		range->from = row->time;
+		range->to = row->time;
 	}
-	range->from = time < range->from ? time : range->from;
-	range->to = time > range->to ? time : range->to;
-	range->last = sequence;
+	range->from = row->time < range->from ? row->time : range->from;
+	range->to = row->time > range->to ? row->time : range->to;
+	range->last = row->sequence > range->last ? row->sequence : range->last;
 	range->count++;
-	return 0;
+	return TAKEN;
 }
 
 int store_range_plan_after(sqlite3 *db, uint64_t after, uint64_t until, unsigned limit,
 	ml_time spacing, struct store_range *range, struct ml_error *err)
 {
-	sqlite3_stmt *row = NULL;
+	struct store_scan_options options = STORE_SCAN_ALL;
+	struct store_view *view = NULL;
+	struct store_scan *scan = NULL;
+	const struct store_row *row = NULL;
 	struct counts counts = {0};
-	int result = 0;
+	options.order = STORE_BY_SEQUENCE;
+	options.failed = true;
+	options.timeless = true;
+	options.first = after + 1;
+	options.last = until;
 	*range = (struct store_range){.first = after + 1, .last = after, .spacing = spacing};
-	if (sqlite3_prepare_v2(db,
-		    "SELECT sequence, device, time, shape, content FROM reading WHERE sequence > ? "
-		    "AND sequence <= ? ORDER BY sequence",
-		    -1, &row, NULL) != SQLITE_OK ||
-		sqlite3_bind_int64(row, 1, (int64_t)after) != SQLITE_OK ||
-		sqlite3_bind_int64(row, 2, (int64_t)until) != SQLITE_OK) {
-		sqlite3_finalize(row);
-		return ml_database_error(err, db, doing);
+	int result = store_view_on(db, &view, err);
+	if (result == 0)
+		result = store_scan_begin(view, &options, &scan, err);
+	/* What has no time yet goes when it has, and what came after it with it: in order. */
+	while (result == 0 && (result = store_scan_next(scan, &row, err)) > 0 && !row->boot) {
+		result = take(row, &counts, limit, range, err);
+		range->more = result == FULL;
 	}
-	int code;
-	while (result == 0 && (code = sqlite3_step(row)) != SQLITE_DONE)
-		result = code == SQLITE_ROW ? take(row, &counts, limit, range, err)
-					    : ml_database_error(err, db, doing);
-	range->more = result == 1;
-	sqlite3_finalize(row);
+	store_scan_end(scan);
+	store_view_close(view);
 	free(counts.of_device);
 	return result < 0 ? result : 0;
 }
@@ -138,73 +140,61 @@ int store_range_plan(sqlite3 *db, uint64_t epoch, const char *destination, uint6
 			  : store_range_plan_after(db, sent, until, limit, spacing, range, err);
 }
 
-/* Where a piece ends: at the first reading of a meter that has its number of readouts already. */
-static int find_end(sqlite3 *db, uint64_t until, ml_time from, ml_time *to, unsigned limit,
-	struct ml_error *err)
+/* Readings of a period in the order of time, up to the first of a meter that has its number of
+ * readouts already: there *ret_end is, else it is `to`. The bounds of the range are the period's.
+ */
+static int plan_period(sqlite3 *db, uint64_t until, ml_time from, ml_time to, unsigned limit,
+	struct store_range *range, ml_time *ret_end, struct ml_error *err)
 {
-	sqlite3_stmt *row = NULL;
+	struct store_scan_options options = STORE_SCAN_ALL;
+	struct store_view *view = NULL;
+	struct store_scan *scan = NULL;
+	const struct store_row *row = NULL;
 	struct counts counts = {0};
-	struct store_range piece = {.count = 0};
-	int result = 0, code;
-	if (sqlite3_prepare_v2(db,
-		    "SELECT sequence, device, time, shape, content FROM reading WHERE time >= ? "
-		    "AND "
-		    "time < ? AND sequence <= ? AND shape IS NOT NULL ORDER BY time, sequence",
-		    -1, &row, NULL) != SQLITE_OK ||
-		sqlite3_bind_int64(row, 1, from) != SQLITE_OK ||
-		sqlite3_bind_int64(row, 2, *to) != SQLITE_OK ||
-		sqlite3_bind_int64(row, 3, (int64_t)until) != SQLITE_OK) {
-		sqlite3_finalize(row);
-		return ml_database_error(err, db, doing);
+	uint64_t first = UINT64_MAX;
+	options.from = from;
+	options.to = to - 1;
+	options.last = until;
+	*range = (struct store_range){.fixed = true};
+	*ret_end = to;
+	int result = store_view_on(db, &view, err);
+	if (result == 0)
+		result = store_scan_begin(view, &options, &scan, err);
+	while (result == 0 && (result = store_scan_next(scan, &row, err)) > 0) {
+		result = take(row, &counts, limit, range, err);
+		if (result == FULL)
+			*ret_end = row->time;
+		else
+			first = row->sequence < first ? row->sequence : first;
 	}
-	while (result == 0 && (code = sqlite3_step(row)) != SQLITE_DONE) {
-		result = code == SQLITE_ROW ? take(row, &counts, limit, &piece, err)
-					    : ml_database_error(err, db, doing);
-		if (result == 1)
-			*to = sqlite3_column_int64(row, 2);
-	}
-	sqlite3_finalize(row);
+	store_scan_end(scan);
+	store_view_close(view);
 	free(counts.of_device);
+	range->first = range->count ? first : 0;
+	range->from = from;
+	range->to = to;
 	return result < 0 ? result : 0;
-}
-
-int store_range_plan_piece(sqlite3 *db, uint64_t until, ml_time from, ml_time to, unsigned limit,
-	struct store_range *range, struct ml_error *err)
-{
-	ml_time end = to;
-	int result = find_end(db, until, from, &end, limit, err);
-	if (result < 0)
-		return result;
-	/* More than the limit at one moment go together: each piece brings it on. */
-	result = store_range_plan_fixed(db, until, from, end > from ? end : from + 1, range, err);
-	range->more = range->to < to;
-	return result;
 }
 
 int store_range_plan_fixed(sqlite3 *db, uint64_t until, ml_time from, ml_time to,
 	struct store_range *range, struct ml_error *err)
 {
-	sqlite3_stmt *row = NULL;
-	*range = (struct store_range){.from = from, .to = to, .fixed = true};
-	/* Device by device, so that the index serves. */
-	if (sqlite3_prepare_v2(db,
-		    "SELECT count(*), min(sequence), max(sequence) FROM device CROSS JOIN reading "
-		    "ON reading.device = device.key AND time >= ? AND time < ? WHERE sequence <= ? "
-		    "AND shape IS NOT NULL",
-		    -1, &row, NULL) != SQLITE_OK ||
-		sqlite3_bind_int64(row, 1, from) != SQLITE_OK ||
-		sqlite3_bind_int64(row, 2, to) != SQLITE_OK ||
-		sqlite3_bind_int64(row, 3, (int64_t)until) != SQLITE_OK) {
-		sqlite3_finalize(row);
-		return ml_database_error(err, db, doing);
-	}
-	const int code = sqlite3_step(row);
-	if (code == SQLITE_ROW) {
-		range->count = (uint64_t)sqlite3_column_int64(row, 0);
-		range->first = (uint64_t)sqlite3_column_int64(row, 1);
-		range->last = (uint64_t)sqlite3_column_int64(row, 2);
-	}
-	return finish(db, row, code, err);
+	ml_time end;
+	return plan_period(db, until, from, to, UINT_MAX, range, &end, err);
+}
+
+int store_range_plan_piece(sqlite3 *db, uint64_t until, ml_time from, ml_time to, unsigned limit,
+	struct store_range *range, struct ml_error *err)
+{
+	ml_time end;
+	int result = plan_period(db, until, from, to, limit, range, &end, err);
+	if (result < 0 || end == to)
+		return result;
+	/* Those of that moment that were taken go with the next piece, or with this one where it is
+	 * its only moment: each brings it on. */
+	result = store_range_plan_fixed(db, until, from, end > from ? end : from + 1, range, err);
+	range->more = range->to < to;
+	return result;
 }
 
 int store_range_behind(

@@ -76,6 +76,9 @@ void desk_free(struct desk *desk)
 void desk_restart(struct desk *desk)
 {
 	engine_end(desk);
+	if (desk->between)
+		desk->between(desk);
+	desk->between = NULL;
 	engine_start(desk);
 }
 

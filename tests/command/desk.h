@@ -11,7 +11,8 @@
 struct desk {
 	char folder[64]; /* made by mkdtemp: data/ and the device key are in it */
 	char data[96], key[96];
-	ml_time wall; /* where its clock begins at the next start */
+	void (*between)(struct desk *desk); /* called at the next restart, while it is away */
+	ml_time wall;                       /* where its clock begins at the next start */
 	struct ml_clock *clock;
 	struct ml_log *log;
 	struct ml_engine *engine;

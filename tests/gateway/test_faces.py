@@ -16,6 +16,7 @@ ROUTES = [  # of issue and documentation; * may be any word
     'GET /api/v1/commands', 'POST /api/v1/commands/*', 'GET /api/v1/current',
     'GET /api/v1/events', 'GET /api/v1/graph', 'PUT /api/v1/graph', 'POST /api/v1/graph/check',
     'GET /api/v1/jobs', 'GET /api/v1/jobs/*', 'DELETE /api/v1/jobs/*', 'GET /api/v1/log',
+    'GET /api/v1/log.csv',
     'GET /api/v1/meters', 'GET /api/v1/meters/*/current', 'GET /api/v1/meters/*/readings',
     'GET /api/v1/meters/*/series', 'GET /api/v1/series/*/values',
     'GET /api/v1/metrics', 'GET /api/v1/node-types', 'GET /api/v1/nodes',

@@ -47,7 +47,11 @@ class Serial(kit.Case):
 
     def test_a_device_that_is_pulled_within_a_round_fails_the_rest_of_it(self):
         sim = self.sim(METERS)  # at the pace of a line
-        gateway = self.gateway(kit.reading_graph(), arguments=kit.script_of(self.folder, METERS))
+        graph = kit.reading_graph()
+        for node in graph['nodes']:
+            if node['type'] == 'mbus-source':
+                node['params']['lost_line_wait'] = 1
+        gateway = self.gateway(graph, arguments=kit.script_of(self.folder, METERS))
         with gateway.events('tap:bus.out>decode.in') as tap, gateway.events('job') as jobs:
             gateway.ask('POST', '/api/v1/commands/node.action',
                         {'node': 'bus', 'action': 'read-now'}, {'Prefer': 'respond-async'})

@@ -82,6 +82,22 @@ static void a_graph_is_made_out(void **state)
 	ml_graph_free(graph);
 }
 
+static void port_that_must_be_named_is_never_meant_otherwise(void **state)
+{
+	(void)state;
+	struct ml_graph *const graph = parse(
+		"{\"meterloom\": 1, \"nodes\": ["
+		"{\"id\": \"bus\", \"type\": \"bus-source\", \"params\": {\"interface\": "
+		"\"serial:x\"}},"
+		"{\"id\": \"a\", \"type\": \"decode\"}, {\"id\": \"b\", \"type\": "
+		"\"decode\"}],"
+		"\"edges\": [{\"from\": \"bus\", \"to\": \"a\"}, {\"from\": \"bus.live\", \"to\": "
+		"\"b\"}]}");
+	assert_string_equal(graph->edges[0].key, "bus.out>a.in");
+	assert_string_equal(graph->edges[1].key, "bus.live>b.in");
+	ml_graph_free(graph);
+}
+
 static void an_empty_graph_is_good(void **state)
 {
 	(void)state;
@@ -332,6 +348,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_graph_is_made_out),
+		cmocka_unit_test(port_that_must_be_named_is_never_meant_otherwise),
 		cmocka_unit_test(an_empty_graph_is_good),
 		cmocka_unit_test(parameters_keep_their_digits),
 		cmocka_unit_test(old_parameters_are_migrated),

@@ -250,6 +250,44 @@ static void the_description_names_every_command_and_no_dead_route(void **state)
 	answer_free(&answer);
 }
 
+/* Over many parts, and more than one answer may have in memory at a time. */
+static void the_log_is_one_file_of_csv(void **state)
+{
+	enum { LINES = 5300 };
+	(void)state;
+	char text[400];
+	memset(text, 'x', sizeof text - 1);
+	text[sizeof text - 1] = '\0';
+	for (int i = 0; i < LINES; i++) {
+		ml_log(web->log, ML_LOG_WARNING, "test", "line %d %s", i, text);
+		if (i % 400 == 0) /* what asks is answered after what waits is written */
+			EXPECT("GET", "/api/v1/log?limit=1", NULL, NULL, 200, "\"line ");
+	}
+	const int fd = web_connect(web);
+	web_say(fd, "GET /api/v1/log.csv?text=line%%20 HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n");
+	struct answer answer = web_hear(fd);
+	(void)close(fd);
+	assert_int_equal(answer.status, 200);
+	assert_has(answer.head, "text/csv");
+	assert_has(answer.head, "filename=\"log.csv\"");
+	static const char head[] = "sequence,time,uncertain,severity,origin,text\r\n";
+	assert_memory_equal(answer.body, head, sizeof head - 1);
+	const char *at = answer.body + sizeof head - 1;
+	for (int i = LINES; i-- > 0;) {
+		char expected[64];
+		const size_t left = answer.length - (size_t)(at - answer.body);
+		const char *end = memmem(at, left, "\r\n", 2);
+		assert_non_null(end);
+		(void)snprintf(expected, sizeof expected, ",no,warning,\"test\",\"line %d x", i);
+		assert_non_null(memmem(at, (size_t)(end - at), expected, strlen(expected)));
+		at = end + 2;
+	}
+	assert_string_equal(at, "");
+	answer_free(&answer);
+	EXPECT("GET", "/api/v1/log.csv?level=loud", NULL, NULL, 422, "/level");
+	EXPECT("GET", "/api/v1/log.csv?limit=0", NULL, NULL, 422, "limit");
+}
+
 static void without_a_page_a_text_says_how_to_build_it(void **state)
 {
 	(void)state;
@@ -275,6 +313,7 @@ int main(void)
 		WEB(what_is_not_there_and_what_is_not_done_is_told),
 		WEB(files_of_the_page_are_sent_as_they_are),
 		WEB(metrics_and_types_are_told),
+		WEB(the_log_is_one_file_of_csv),
 		WEB(the_description_names_every_command_and_no_dead_route),
 		cmocka_unit_test(without_a_page_a_text_says_how_to_build_it),
 	};

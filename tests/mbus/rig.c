@@ -12,6 +12,8 @@
 
 #include <cmocka.h>
 
+#include <meterloom/command.h>
+
 #include "mbus/family.h"
 #include "meter/family.h"
 #include "sim/family.h"
@@ -22,10 +24,15 @@ struct mark {
 	struct rig *rig;
 };
 
+struct rig *rig_of_engine(struct ml_engine *engine)
+{
+	struct mark *mark = ml_service(engine, "rig");
+	return mark->rig;
+}
+
 static struct rig *rig_of(struct ml_node *node)
 {
-	struct mark *mark = ml_service(ml_node_engine(node), "rig");
-	return mark->rig;
+	return rig_of_engine(ml_node_engine(node));
 }
 
 static int mark_start(struct ml_engine *engine, void **ret_service, struct ml_error *err)
@@ -68,6 +75,24 @@ static void taker_start(struct ml_node *node, void *self)
 		ml_node_demand(node, 0, 0);
 }
 
+static void write_down(struct rig_frame *out, const struct ml_message *message)
+{
+	const struct meter_frame *frame = meter_frame(message);
+	out->head.point = frame->point;
+	out->head.round = frame->round;
+	out->head.telegram = frame->telegram;
+	out->head.tries = frame->tries;
+	out->head.length = frame->length;
+	out->head.result = frame->result;
+	out->head.flags = frame->flags;
+	memcpy(out->head.bus, frame->bus, sizeof out->head.bus);
+	memcpy(out->head.interface, frame->interface, sizeof out->head.interface);
+	assert_true(frame->length <= sizeof out->bytes);
+	memcpy(out->bytes, frame->bytes, frame->length);
+	out->time = message->time;
+	out->trace = message->trace;
+}
+
 static void taker_process(struct ml_node *node, void *self, unsigned port,
 	struct ml_message *const *messages, size_t count)
 {
@@ -75,22 +100,8 @@ static void taker_process(struct ml_node *node, void *self, unsigned port,
 	(void)port;
 	struct rig *rig = rig_of(node);
 	for (size_t i = 0; i < count; i++) {
-		const struct meter_frame *frame = meter_frame(messages[i]);
 		assert_true(rig->frame_count < RIG_FRAMES_MAX);
-		struct rig_frame *out = &rig->frames[rig->frame_count++];
-		out->head.point = frame->point;
-		out->head.round = frame->round;
-		out->head.telegram = frame->telegram;
-		out->head.tries = frame->tries;
-		out->head.length = frame->length;
-		out->head.result = frame->result;
-		out->head.flags = frame->flags;
-		memcpy(out->head.bus, frame->bus, sizeof out->head.bus);
-		memcpy(out->head.interface, frame->interface, sizeof out->head.interface);
-		assert_true(frame->length <= sizeof out->bytes);
-		memcpy(out->bytes, frame->bytes, frame->length);
-		out->time = messages[i]->time;
-		out->trace = messages[i]->trace;
+		write_down(&rig->frames[rig->frame_count++], messages[i]);
 		if (rig->refuse)
 			ml_fail(node, messages[i], "the test refuses it");
 		else
@@ -129,7 +140,32 @@ static const struct ml_node_class taker_class = {
 	.round = taker_round,
 };
 
-static const struct ml_node_class *const classes[] = {&prod_class, &taker_class, NULL};
+static void watcher_process(struct ml_node *node, void *self, unsigned port,
+	struct ml_message *const *messages, size_t count)
+{
+	(void)self;
+	(void)port;
+	struct rig *rig = rig_of(node);
+	for (size_t i = 0; i < count; i++) {
+		write_down(&rig->continuous_last, messages[i]);
+		rig->continuous_count++;
+		ml_release(node, messages[i]);
+	}
+}
+
+static const struct ml_node_class watcher_class = {
+	.type = "watcher",
+	.version = 1,
+	.title = "watcher",
+	.help = "watcher",
+	.category = "sink",
+	.ports = taker_ports,
+	.size = 1,
+	.process = watcher_process,
+};
+
+static const struct ml_node_class *const classes[] = {
+	&prod_class, &taker_class, &watcher_class, NULL};
 
 static const struct ml_family rig_family = {
 	.abi = ML_FAMILY_ABI,
@@ -137,6 +173,7 @@ static const struct ml_family rig_family = {
 	.name = "rig",
 	.node_classes = classes,
 	.services = services,
+	.streams = rig_schemes,
 };
 
 static const struct ml_family *const families[] = {
@@ -169,6 +206,7 @@ void rig_free(struct rig *rig)
 	ml_engine_free(rig->engine);
 	ml_log_free(rig->log);
 	ml_clock_free(rig->clock);
+	sim_line_free(rig->line);
 	free(rig);
 }
 
@@ -204,9 +242,10 @@ void rig_graph(struct rig *rig, const char *params)
 	const int length = snprintf(graph, sizeof graph,
 		"{'meterloom':1,'name':'t','nodes':[{'id':'go','type':'prod'},"
 		"{'id':'bus','type':'mbus-source','params':{%s}},"
-		"{'id':'taker','type':'taker'}],"
-		"'edges':[{'from':'go','to':'bus'},{'from':'bus','to':'taker','capacity':4}]}",
-		params);
+		"{'id':'taker','type':'taker'}%s],"
+		"'edges':[{'from':'go','to':'bus'},{'from':'bus','to':'taker','capacity':4}%s]}",
+		params, rig->continuous ? ",{'id':'watcher','type':'watcher'}" : "",
+		rig->continuous ? ",{'from':'bus.continuous','to':'watcher'}" : "");
 	for (int i = 0; i < length; i++) {
 		if (graph[i] == '\'')
 			graph[i] = '"';
@@ -246,6 +285,96 @@ json_t *rig_bus(struct rig *rig)
 	json_decref(all);
 	assert_non_null(bus);
 	return bus;
+}
+
+/* ---- Actions and events ---- */
+
+struct act {
+	bool done;
+	int code;
+	char text[500]; /* of the result, or of the error */
+};
+
+static void acted(void *user, const struct ml_outcome *outcome)
+{
+	struct act *act = user;
+	act->done = true;
+	act->code = outcome->code;
+	(void)snprintf(act->text, sizeof act->text, "%s",
+		outcome->code == 0 ? outcome->result : outcome->errors[0].text);
+}
+
+void rig_act(struct rig *rig, const char *action, const char *params, ml_time within,
+	const char *expected)
+{
+	struct act act = {0};
+	char text[500];
+	const int length = snprintf(
+		text, sizeof text, "{'node':'bus','action':'%s','params':{%s}}", action, params);
+	for (int i = 0; i < length; i++) {
+		if (text[i] == '\'')
+			text[i] = '"';
+	}
+	json_t *json = json_loads(text, 0, NULL);
+	assert_non_null(json);
+	const struct ml_call call = {
+		.command = "node.action",
+		.params = json,
+		.role = ML_ROLE_ADMIN,
+		.done = acted,
+		.user_data = &act,
+		.lane = ml_engine_lane(rig->engine, "control"),
+	};
+	assert_true(ml_command_call(rig->engine, &call) != 0);
+	for (ml_time passed = 0; !act.done && passed < within; passed += 100 * ML_MSEC)
+		rig_pass(rig, 100 * ML_MSEC);
+	json_decref(json);
+	assert_true(act.done);
+	if (expected ? act.code != 0 || strcmp(act.text, expected) != 0 : act.code == 0)
+		fail_msg("%s: %d %s", action, act.code, act.text);
+}
+
+static void counted(void *user, const struct ml_outcome *outcome)
+{
+	json_t *all = json_loadb(outcome->result, outcome->result_length, 0, NULL);
+	const json_t *events = all;
+	size_t i = 0;
+	json_t *event = NULL;
+	struct {
+		const char *code;
+		size_t count;
+		bool done;
+	} *count = user;
+	assert_int_equal(outcome->code, 0);
+	assert_true(json_is_array(events));
+	json_array_foreach(events, i, event)
+	{
+		const char *code = json_string_value(json_object_get(event, "code"));
+		count->count += code && strcmp(code, count->code) == 0;
+	}
+	count->done = true;
+	json_decref(all);
+}
+
+size_t rig_events(struct rig *rig, const char *code)
+{
+	struct {
+		const char *code;
+		size_t count;
+		bool done;
+	} count = {code, 0, false};
+	const struct ml_call call = {
+		.command = "event.list",
+		.role = ML_ROLE_ADMIN,
+		.done = counted,
+		.user_data = &count,
+		.lane = ml_engine_lane(rig->engine, "control"),
+	};
+	assert_true(ml_command_call(rig->engine, &call) != 0);
+	for (int i = 0; !count.done && i < 100; i++)
+		rig_pass(rig, ML_MSEC);
+	assert_true(count.done);
+	return count.count;
 }
 
 void rig_pass(struct rig *rig, ml_time time)

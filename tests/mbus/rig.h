@@ -42,7 +42,36 @@ struct rig {
 	bool refuse;                           /* the taker fails what it gets */
 	bool stuck;                            /* it takes nothing */
 	struct ml_node *prod, *taker;
+	/* the line "rig:line" */
+	struct sim_line *line;
+	struct rig_stream *stream; /* open now; NULL: none */
+	void *stream_user;         /* who opened it last */
+	bool line_fails;
+	unsigned opens, rate_changes;
+	size_t written;
+	/* frames from the port `continuous`, which are not among the others */
+	bool continuous; /* wires it; to be set before rig_graph() */
+	size_t continuous_count;
+	struct rig_frame continuous_last;
 };
+
+struct rig *rig_of_engine(struct ml_engine *engine);
+extern const struct ml_stream_scheme rig_schemes[];
+
+/* Makes the meters of "rig:line". */
+void rig_line(struct rig *rig, const struct sim_options *options);
+/* Pulls the adapter, or puts it back. */
+void rig_fail_line(struct rig *rig, bool fails);
+/* Somebody speaks out of turn, so much later. */
+void rig_disturb(struct rig *rig, const uint8_t *bytes, size_t length, ml_time in);
+
+/* Runs an action of the node "bus"; its outcome is awaited for at most so long, and must be a
+ * result of `expected` as JSON or, where that is NULL, an error. */
+void rig_act(struct rig *rig, const char *action, const char *params, ml_time within,
+	const char *expected);
+
+/* How often an event was raised. */
+size_t rig_events(struct rig *rig, const char *code);
 
 /* Simulated (wall time begins in 2026) or on the real clock; Fails the test on an error. */
 struct rig *rig_new(bool simulated);

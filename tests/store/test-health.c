@@ -70,13 +70,22 @@ static struct kit *restart(void **state, const char *data)
 	return kit;
 }
 
-static bool event_told(struct kit *kit, const char *code)
+/* By this start and those before. */
+static int events_told(struct kit *kit, const char *code)
 {
 	char wanted[64];
-	(void)snprintf(wanted, sizeof wanted, "\"%s\"", code);
+	int found = 0;
+	(void)snprintf(wanted, sizeof wanted, "\"code\":\"%s\"", code);
 	kit_call(kit, "event.list", "{}");
 	assert_int_equal(kit->code, 0);
-	return strstr(kit->result, wanted) != NULL;
+	for (const char *at = kit->result; (at = strstr(at, wanted)); at++)
+		found++;
+	return found;
+}
+
+static bool event_told(struct kit *kit, const char *code)
+{
+	return events_told(kit, code) > 0;
 }
 
 static int64_t sequence_of(struct kit *kit, unsigned trace)
@@ -172,7 +181,7 @@ static void put_back_from_a_copy_gives_no_number_twice(void **state)
 	/* From then on it is the right one. */
 	stop(kit, data);
 	kit = restart(state, data);
-	assert_false(event_told(kit, "store-restored"));
+	assert_int_equal(events_told(kit, "store-restored"), 1);
 	kit_give(kit, 1, 0, 9001, 1);
 	assert_int_equal(sequence_of(kit, 9001), 5102);
 }

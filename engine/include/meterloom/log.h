@@ -45,6 +45,7 @@ struct ml_log_entry {
 	ml_time monotonic;
 	enum ml_log_level level;
 	uint32_t suppressed; /* not 0: the line that tells how many copies were held back */
+	bool uncertain;      /* the clock was not known to be right; a log itself leaves it false */
 	const char *origin;
 	const char *text;
 };
@@ -82,6 +83,10 @@ void ml_log_unsubscribe(struct ml_log *log, int subscription);
 uint64_t ml_log_list(struct ml_log *log, uint64_t sequence, enum ml_log_level minimum,
 	ml_log_sink sink, void *context);
 
+/* Raises the numbers of all entries by `count`, and so those to come: they go on where those of an
+ * earlier start ended. The numbers are those that ml_log_list() gives from then on. */
+void ml_log_skip(struct ml_log *log, uint64_t count);
+
 /* Entries that got lost: no memory, or logged by a sink. */
 uint64_t ml_log_lost(const struct ml_log *log);
 
@@ -95,7 +100,8 @@ void ml_log_flush(struct ml_log *log);
 const char *ml_log_level_name(enum ml_log_level level);
 bool ml_log_level_parse(const char *name, enum ml_log_level *level);
 
-/* {"sequence": 7, "time": "…", "level": "warning", "origin": "bus", "text": "…"} */
+/* {"sequence": 7, "time": "…", "level": "warning", "origin": "bus", "text": "…"}, and where they
+ * apply "suppressed": 3 and "uncertain": true. */
 void ml_log_write_json(const struct ml_log_entry *entry, struct ml_json_writer *w);
 
 /* ---- A sink for terminals and files: one line an entry, one write a line ---- */

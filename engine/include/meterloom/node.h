@@ -52,6 +52,9 @@ struct ml_port {
 	unsigned most;
 	bool required; /* an input that must be wired for the node to make sense; else the check
 			  says so */
+	/* Beside the ordinary port of the same type, which comes before it in the table: an edge
+	 * that leaves the port out never means this one. */
+	bool by_name;
 	const char *help;
 };
 

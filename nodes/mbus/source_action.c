@@ -1,0 +1,136 @@
+/* mbus-source: what a person can ask of it.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <meterloom/command.h>
+
+#include "mbus/source.h"
+
+/* ---- Read now ---- */
+
+struct read_now {
+	char *meter;
+};
+
+static const struct ml_param read_now_params[] = {
+	{.name = "meter",
+		.kind = ML_PARAM_STRING,
+		.offset = offsetof(struct read_now, meter),
+		.title = "Meter",
+		.help = "One meter of this bus, by its MOID, its number or #KEY. Empty: all.",
+		.preset = "\"\"",
+		.max = 100},
+	{0},
+};
+
+static void read_now_cancelled(struct ml_job *job, void *user)
+{
+	mbus_round_cancel(user, job);
+}
+
+static int find_one(struct mbus_source *s, const char *text, uint32_t *key, struct ml_error *err)
+{
+	const struct meter_snapshot *snapshot = meter_list_snapshot(s->list);
+	const struct meter_point *point = NULL;
+	int result = meter_snapshot_find_one(snapshot, text, strlen(text), &point, err);
+	if (result == 0 && strcmp(point->settings.bus, s->bus) != 0)
+		result = ml_error_set(err, -EINVAL, "the meter %s is on another bus: \"%s\"", text,
+			point->settings.bus);
+	if (result == 0)
+		*key = point->key;
+	meter_snapshot_release(snapshot);
+	return result;
+}
+
+static void read_now(struct ml_node *node, void *self, struct ml_job *job, void *params)
+{
+	struct mbus_source *s = self;
+	const struct read_now *p = params;
+	struct mbus_want want = {.job = job};
+	struct ml_error err = ML_ERROR_NONE;
+	(void)node;
+	if (!s->list)
+		ml_error_set(&err, -ENOENT, "this gateway keeps no meter list");
+	else if (p->meter && p->meter[0])
+		(void)find_one(s, p->meter, &want.point, &err);
+	if (err.code == 0 && s->want_count == MBUS_WANTS_MAX)
+		ml_error_set(
+			&err, -EBUSY, "%d rounds wait already: try again later", MBUS_WANTS_MAX);
+	if (err.code != 0) {
+		ml_job_fail(job, &err);
+		return;
+	}
+	ml_job_on_cancel(job, read_now_cancelled, s);
+	(void)mbus_round_want(s, &want);
+}
+
+/* ---- Set the baud rate ---- */
+
+struct set_baud {
+	char *meter;
+	int64_t baud;
+};
+
+static const struct ml_param set_baud_params[] = {
+	{.name = "meter",
+		.kind = ML_PARAM_STRING,
+		.offset = offsetof(struct set_baud, meter),
+		.title = "Meter",
+		.help = "One meter of this bus, by its MOID, its number or #KEY.",
+		.min = 1,
+		.max = 100,
+		.flags = ML_PARAM_REQUIRED},
+	{.name = "baud",
+		.kind = ML_PARAM_INTEGER,
+		.offset = offsetof(struct set_baud, baud),
+		.title = "Baud rate",
+		.help = "The new rate.",
+		.unit = "Bd",
+		.min = 300,
+		.max = 38400,
+		.check = mbus_baud_check,
+		.flags = ML_PARAM_REQUIRED},
+	{0},
+};
+
+static void set_baud(struct ml_node *node, void *self, struct ml_job *job, void *params)
+{
+	struct mbus_source *s = self;
+	const struct set_baud *p = params;
+	struct ml_error err = ML_ERROR_NONE;
+	uint32_t point = 0;
+	(void)node;
+	if (!s->list)
+		ml_error_set(&err, -ENOENT, "this gateway keeps no meter list");
+	else
+		(void)find_one(s, p->meter, &point, &err);
+	if (err.code != 0)
+		ml_job_fail(job, &err);
+	else
+		mbus_baud_set(s, job, point, (unsigned)p->baud);
+}
+
+const struct ml_action mbus_source_actions[] = {
+	{.name = "read-now",
+		.title = "Read now",
+		.help = "Reads all meters of this bus, or one, also a passive one. The result "
+			"tells how "
+			"many were read and how many failed.",
+		.params = read_now_params,
+		.params_size = sizeof(struct read_now),
+		.run = read_now},
+	{.name = "set-baud",
+		.title = "Set the baud rate of a meter",
+		.help = "Tells a meter another rate (CI B8h to BFh), makes sure that it answers at "
+			"it, "
+			"and enters the rate in the meter list. A meter that cannot be reached at "
+			"its "
+			"new rate goes back to the old one by itself within ten minutes.",
+		.params = set_baud_params,
+		.params_size = sizeof(struct set_baud),
+		.run = set_baud},
+	{0},
+};

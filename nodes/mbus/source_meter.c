@@ -1,0 +1,314 @@
+/* mbus-source: one meter, and what comes of it.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <meterloom/command.h>
+#include <meterloom/event.h>
+
+#include "mbus/source.h"
+#include "meter/frame.h"
+
+enum {
+	CI_APPLICATION_RESET = 0x50,
+	PUT_BACK_MAX = 3,
+	PASSES_SHIFT_MAX = 6, /* one that is dead is left out of up to 63 passes */
+};
+
+unsigned mbus_meter_port(const struct mbus_source *s)
+{
+	return s->in_round ? MBUS_PORT_OUT : MBUS_PORT_CONTINUOUS;
+}
+
+/* ---- Frames ---- */
+
+static void fill_address(const struct meter_point *point, struct meter_frame *frame)
+{
+	if (point->settings.mode == METER_MODE_PRIMARY) {
+		frame->addressing = METER_ADDRESS_PRIMARY;
+		frame->primary = point->settings.primary;
+	} else if (meter_point_selection(point, frame->secondary)) {
+		frame->addressing = METER_ADDRESS_SECONDARY;
+		frame->primary = MBUS_ADDRESS_SELECTED;
+	}
+}
+
+static void emit(struct mbus_source *s, const struct mbus_step *step)
+{
+	struct meter_frame *frame = NULL;
+	struct ml_message *message =
+		meter_frame_new(s->node, step->bytes, step->length, NULL, &frame);
+	if (!message) {
+		ml_node_log(s->node, ML_LOG_ERROR, "out of memory: a telegram is lost");
+		return;
+	}
+	frame->point = s->point->key;
+	frame->round = s->in_round ? s->round.id : 0;
+	frame->telegram = (uint16_t)step->telegram;
+	frame->tries = (uint16_t)step->tries;
+	frame->result = (uint8_t)step->result;
+	frame->flags = (uint8_t)((step->last ? METER_FRAME_LAST : 0) |
+				 (step->limited ? METER_FRAME_LIMIT : 0));
+	fill_address(s->point, frame);
+	(void)snprintf(frame->bus, sizeof frame->bus, "%s", s->bus);
+	(void)snprintf(frame->interface, sizeof frame->interface, "%s", s->interface);
+	message->time = ml_node_wall(s->node);
+	(void)ml_ack_attach(s->node, message, s->point->key);
+	ml_emit(s->node, mbus_meter_port(s), message);
+}
+
+/* ---- What people are told ---- */
+
+static const char *reason(enum meter_frame_result result)
+{
+	switch (result) {
+	case METER_FRAME_TIMEOUT:
+		return "it did not answer";
+	case METER_FRAME_CHECKSUM:
+		return "its answer had a wrong checksum";
+	case METER_FRAME_MALFORMED:
+		return "what came was no telegram";
+	case METER_FRAME_COLLISION:
+		return "several meters answered at once, or the line is disturbed";
+	case METER_FRAME_WRONG_METER:
+		return "another meter answered";
+	case METER_FRAME_REPEATED:
+		return "it sent the same telegram again instead of the next";
+	case METER_FRAME_REFUSED:
+		return "it has no data";
+	case METER_FRAME_NO_BUS:
+		return "the interface is lost";
+	default:
+		return "the readout was given up";
+	}
+}
+
+static void name_point(const struct meter_point *point, char *name, size_t size)
+{
+	struct meter_frame address = {0};
+	char text[METER_ADDRESS_TEXT_MAX];
+	fill_address(point, &address);
+	meter_frame_address(&address, text);
+	if (point->settings.moid[0])
+		(void)snprintf(name, size, "%s (%s)", point->settings.moid, text);
+	else
+		(void)snprintf(name, size, "%s", text);
+}
+
+static void tell_failure(struct mbus_source *s, enum meter_frame_result result)
+{
+	char name[METER_MOID_MAX + METER_ADDRESS_TEXT_MAX + 8];
+	name_point(s->point, name, sizeof name);
+	ml_event_raise(ml_node_engine(s->node), "readout-failed", ml_node_id(s->node), "meter",
+		name, "result", meter_frame_result_name(result), "reason", reason(result), NULL);
+}
+
+static void tell_return(struct mbus_source *s, unsigned failures)
+{
+	char name[METER_MOID_MAX + METER_ADDRESS_TEXT_MAX + 8];
+	char count[16];
+	name_point(s->point, name, sizeof name);
+	(void)snprintf(count, sizeof count, "%u", failures);
+	ml_event_raise(ml_node_engine(s->node), "meter-back", ml_node_id(s->node), "meter", name,
+		"count", count, NULL);
+}
+
+/* ---- Ends ---- */
+
+static void meter_done(struct mbus_source *s)
+{
+	s->point = NULL;
+	s->put_back = 0;
+	if (s->in_round && s->want.job)
+		ml_job_progress(
+			s->want.job, s->round.read + s->round.failed, s->round.meters, NULL);
+}
+
+/* What is the bus's, or ours, and not the meter's. */
+static bool is_no_fault_of_it(enum meter_frame_result result)
+{
+	return result == METER_FRAME_NO_BUS || result == METER_FRAME_CANCELLED;
+}
+
+/* The line was lost under it: it is read when the line is back. */
+static bool put_back(struct mbus_source *s, const struct mbus_step *step)
+{
+	if (!s->in_round || step->result != METER_FRAME_NO_BUS || mbus_line_settled(s) ||
+		s->put_back >= PUT_BACK_MAX)
+		return false;
+	s->put_back++;
+	s->tour.next--;
+	s->point = NULL;
+	return true;
+}
+
+/* A meter that answered until now gets another chance once all others had theirs: what disturbed it
+ * may be over then. */
+static bool try_again_later(
+	struct mbus_source *s, const struct mbus_step *step, const struct mbus_memory *memory)
+{
+	if (!s->in_round || !memory || !memory->read || memory->failures > 0 ||
+		is_no_fault_of_it(step->result) || s->tour.next > s->tour.firsts)
+		return false;
+	mbus_tour_try_again(s, s->tour.next - 1);
+	s->point = NULL;
+	s->put_back = 0;
+	return true;
+}
+
+static void meter_failed(struct mbus_source *s, const struct mbus_step *step)
+{
+	struct mbus_memory *memory = mbus_memory_of(s, s->point->key);
+	if (memory)
+		memory->peer.known = false;
+	if (put_back(s, step) || try_again_later(s, step, memory))
+		return;
+	if (memory && !is_no_fault_of_it(step->result)) {
+		const unsigned shift =
+			memory->failures < PASSES_SHIFT_MAX ? memory->failures : PASSES_SHIFT_MAX;
+		memory->passes_left = (1u << shift) - 1;
+		memory->failures++;
+	}
+	ml_node_count(s->node, MBUS_FAILED, 1);
+	emit(s, step);
+	if (s->in_round) {
+		s->round.failed++;
+		mbus_line_look(s);
+		/* A lost line has an event of its own, and the first failure tells of all. */
+		if (!is_no_fault_of_it(step->result) && (!memory || memory->failures == 1))
+			tell_failure(s, step->result);
+	}
+	meter_done(s);
+}
+
+static void contact(struct mbus_source *s, const struct mbus_step *step)
+{
+	uint8_t bytes[8];
+	bool whole = false;
+	struct meter_identity identity;
+	if (step->telegram > 0 || !mbus_link_identity(step->bytes, step->length, bytes, &whole) ||
+		!whole)
+		return;
+	meter_identity_read(bytes, &identity);
+	meter_list_contact(
+		s->list, s->tour.snapshot, s->point->key, identity, ml_node_wall(s->node));
+}
+
+static void meter_told(struct mbus_source *s, const struct mbus_step *step)
+{
+	ml_node_count(s->node, MBUS_TELEGRAMS, 1);
+	contact(s, step);
+	emit(s, step);
+	if (!step->last)
+		return;
+	struct mbus_memory *memory = mbus_memory_of(s, s->point->key);
+	if (memory) {
+		if (memory->failures >= MBUS_DEAD_AFTER)
+			tell_return(s, memory->failures);
+		memory->peer = mbus_master_peer(&s->master);
+		memory->failures = memory->passes_left = 0;
+		memory->read = true;
+	}
+	ml_node_count(s->node, MBUS_READ, 1);
+	if (s->in_round)
+		s->round.read++;
+	else
+		s->pass_read++;
+	meter_done(s);
+}
+
+void mbus_meter_step(struct mbus_source *s, const struct mbus_step *step)
+{
+	switch (step->kind) {
+	case MBUS_STEP_TELEGRAM:
+		meter_told(s, step);
+		return;
+	case MBUS_STEP_FAILED:
+		meter_failed(s, step);
+		return;
+	case MBUS_STEP_SEND:
+	case MBUS_STEP_DONE: /* nothing here asks for it */
+		return;
+	}
+}
+
+/* ---- Begin ---- */
+
+static unsigned telegrams(const struct mbus_source *s, const struct meter_settings *settings)
+{
+	const bool multi = settings->multi == METER_MULTI_DEFAULT
+				   ? s->multi != 0
+				   : settings->multi == METER_MULTI_AUTO;
+	return multi ? (unsigned)s->limit : 1;
+}
+
+static void add_application_reset(
+	const struct mbus_source *s, const struct mbus_memory *memory, struct mbus_request *request)
+{
+	const bool first = !memory || !memory->read || memory->failures > 0;
+	if (s->application == MBUS_APPLICATION_NEVER ||
+		(s->application == MBUS_APPLICATION_FIRST && !first))
+		return;
+	request->has_command = true;
+	/* Many a meter does not know the plain one; without the choice of telegrams what comes
+	 * would be something else. */
+	request->command_optional = s->application_code < 0;
+	request->command_ci = CI_APPLICATION_RESET;
+	request->command[0] = (uint8_t)s->application_code;
+	request->command_length = s->application_code < 0 ? 0 : 1;
+}
+
+void mbus_meter_request(struct mbus_source *s, const struct meter_point *point, unsigned baud,
+	struct mbus_request *request)
+{
+	const struct meter_settings *settings = &point->settings;
+	const struct mbus_memory *memory = mbus_memory_of(s, point->key);
+	*request = (struct mbus_request){
+		.secondary = settings->mode != METER_MODE_PRIMARY,
+		.primary = settings->primary,
+		.baud = baud             ? baud
+			: settings->baud ? settings->baud
+					 : (unsigned)s->baud,
+		.timing =
+			{
+				.response = s->timing.response,
+				.initialization = s->timing.initialization,
+				.collision = s->timing.collision,
+				.request = s->timing.request,
+				.multi_response = s->timing.multi_response,
+				.latency = s->timing.latency,
+				.readout_retries = (unsigned)s->timing.readout_retries,
+				.selection_retries = (unsigned)s->timing.selection_retries,
+				.multi_retries = (unsigned)s->timing.multi_retries,
+			},
+	};
+	if (request->secondary)
+		(void)meter_point_selection(point, request->address);
+	if (memory)
+		request->peer = memory->peer;
+	mbus_timing_derive(&request->timing, request->baud);
+}
+
+void mbus_meter_begin(struct mbus_source *s)
+{
+	static const struct mbus_step no_bus = {
+		.kind = MBUS_STEP_FAILED, .result = METER_FRAME_NO_BUS, .last = true};
+	struct mbus_request request;
+	s->point = &s->tour.snapshot->points[s->tour.order[s->tour.next++]];
+	if (s->line_state != MBUS_LINE_OPEN) {
+		meter_failed(s, &no_bus);
+		return;
+	}
+	const struct mbus_memory *memory = mbus_memory_of(s, s->point->key);
+	mbus_meter_request(s, s->point, 0, &request);
+	request.telegrams = telegrams(s, &s->point->settings);
+	add_application_reset(s, memory, &request);
+	if (memory && memory->failures >= MBUS_DEAD_AFTER) {
+		request.quick = true;
+		request.timing.readout_retries = request.timing.selection_retries = 0;
+	}
+	mbus_line_set_baud(s, request.baud);
+	mbus_master_read(&s->master, &request, ml_node_now(s->node));
+}
