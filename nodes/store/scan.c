@@ -165,6 +165,7 @@ static int begin_streams(
 		.view = scan->shared.view,
 		.backward = options->backward,
 		.failed = options->failed,
+		.unpacked = options->unpacked,
 		.from = options->from,
 		.to = options->to,
 		.first = options->first,

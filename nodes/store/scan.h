@@ -96,6 +96,7 @@ struct store_scan_options {
 	bool backward;        /* by device: each of them, not their order */
 	bool failed;          /* also what holds no values: readouts that failed */
 	bool timeless;        /* also what has no wall time yet; by sequence only */
+	bool unpacked;        /* only what is in no chunk; not by sequence */
 	ml_time from, to;     /* both included */
 	uint64_t first, last; /* sequence numbers, both included */
 	/* Only what stands behind this place in the scan's direction; by sequence, only its

@@ -1,7 +1,7 @@
-/* Series of the store: which there are, and their readouts.
+/* Series of the store: which there are.
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "store/series.h"
+#include "store/series_walk.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -10,10 +10,6 @@
 #include <string.h>
 
 #include <meterloom/database.h>
-
-#include "store/chunk_content.h"
-
-enum { SHAPES_MAX = 1024 }; /* of the devices of one point */
 
 /* ---- Names ---- */
 
@@ -99,20 +95,6 @@ int store_series_reading(const struct store_shape *shape, void *block, struct ml
 	return result;
 }
 
-/* The record of a shape that is of the series; shape->count: none. */
-static size_t find_record(const struct meter_reading *reading, const struct store_series *series)
-{
-	uint8_t key[METER_SERIES_KEY_MAX];
-	const struct meter_record *records = meter_reading_records(reading);
-	size_t i = 0;
-	for (; i < reading->record_count; i++) {
-		const size_t length = meter_series_key(reading, &records[i], key);
-		if (length == series->key_length && memcmp(key, series->key, length) == 0)
-			break;
-	}
-	return i;
-}
-
 /* ---- The list ---- */
 
 struct listing {
@@ -172,7 +154,7 @@ static int load_shapes(struct store_view *view, int64_t device, struct shape_tim
 	if (code == SQLITE_OK)
 		code = sqlite3_bind_int64(row, 1, device);
 	while (code == SQLITE_OK && (code = sqlite3_step(row)) == SQLITE_ROW) {
-		if (*count < SHAPES_MAX)
+		if (*count < SERIES_SHAPES_MAX)
 			shapes[(*count)++] = (struct shape_times){
 				.device = device,
 				.shape = sqlite3_column_int64(row, 0),
@@ -233,7 +215,7 @@ int store_series_list(struct store_view *view, const int64_t *devices, size_t de
 	struct store_series **ret_series, size_t *ret_count, struct ml_error *err)
 {
 	struct listing l = {.view = view, .block = malloc(STORE_BLOCK_MAX)};
-	struct shape_times *shapes = calloc(SHAPES_MAX, sizeof *shapes);
+	struct shape_times *shapes = calloc(SERIES_SHAPES_MAX, sizeof *shapes);
 	size_t count = 0;
 	int result = 0;
 	if (!l.block || !shapes)
@@ -251,188 +233,4 @@ int store_series_list(struct store_view *view, const int64_t *devices, size_t de
 	*ret_series = l.series;
 	*ret_count = l.count;
 	return 0;
-}
-
-/* ---- Values ---- */
-
-struct place {
-	int64_t shape;
-	int record; /* -1: it does not have the series */
-	int8_t exponent;
-};
-
-struct walk {
-	struct store_view *view;
-	const struct store_series *series;
-	const int64_t *devices;
-	size_t device_count;
-	struct store_thin *thin;
-	bool known; /* `source` is of the device of the row before */
-	int64_t device;
-	uint32_t source;
-	struct place *places; /* owned */
-	size_t place_count, place;
-	void *block;
-};
-
-/* Where the series is in the readings of a shape. */
-static int find_place(struct walk *w, int64_t key, struct ml_error *err)
-{
-	const struct store_shape *shape = NULL;
-	if (w->place < w->place_count && w->places[w->place].shape == key)
-		return 0;
-	for (w->place = 0; w->place < w->place_count; w->place++)
-		if (w->places[w->place].shape == key)
-			return 0;
-	/* More than that are forgotten and found anew. */
-	if (w->place_count == SHAPES_MAX)
-		w->place_count = 0;
-	w->place = w->place_count;
-	int result = store_view_shape(w->view, key, &shape, err);
-	if (result == 0)
-		result = store_series_reading(shape, w->block, err);
-	if (result < 0)
-		return result;
-	const size_t record = find_record(w->block, w->series);
-	w->places[w->place_count++] = (struct place){
-		.shape = key,
-		.record = record < shape->count ? (int)record : -1,
-		.exponent = record < shape->count ? shape->records[record].exponent : (int8_t)0,
-	};
-	return 0;
-}
-
-/* What is no number in its token, as a person reads it. */
-static int read_text(struct walk *w, const struct store_row *row, int record,
-	struct store_thin_readout *readout, char text[METER_VALUE_TEXT_MAX], struct ml_error *err)
-{
-	readout->kind = STORE_THIN_TEXT;
-	readout->text = "";
-	if (!store_thin_wants_text(w->thin))
-		return 0;
-	const int result = store_view_reading(w->view, row, w->block, err);
-	if (result < 0)
-		return result;
-	const struct meter_reading *reading = w->block;
-	const struct meter_record *value = meter_reading_record(reading, (size_t)record);
-	if (value->kind == METER_NUMBER) {
-		readout->kind = STORE_THIN_NUMBER;
-		readout->number = meter_record_decimal(value);
-	} else if (value->kind == METER_NONE) {
-		readout->kind = STORE_THIN_NONE;
-	} else {
-		(void)meter_record_text(reading, value, text);
-		readout->text = text;
-	}
-	return 0;
-}
-
-static int read_value(struct walk *w, const struct store_row *row, const struct place *place,
-	struct store_thin_readout *readout, char text[METER_VALUE_TEXT_MAX], struct ml_error *err)
-{
-	struct store_in in = {.at = row->content, .end = row->content + row->length};
-	struct chunk_head head;
-	struct chunk_token token = {.class = CHUNK_IS_OTHER};
-	bool good = chunk_head_take(&in, &head);
-	for (int i = 0; good && i <= place->record; i++)
-		good = chunk_token_take(&in, &token);
-	if (good && token.class == CHUNK_IS_NONE) {
-		readout->kind = STORE_THIN_NONE;
-		return 0;
-	}
-	if (good && (token.class == CHUNK_IS_NUMBER || token.class == CHUNK_IS_SCALED)) {
-		readout->kind = STORE_THIN_NUMBER;
-		readout->number.mantissa = (int64_t)token.value;
-		readout->number.exponent = token.class == CHUNK_IS_NUMBER
-						   ? place->exponent
-						   : (int8_t)store_unzigzag(token.extra);
-		return 0;
-	}
-	return read_text(w, row, place->record, readout, text, err);
-}
-
-/* The first of those that are the same meter: it may have been read before it was in the list. What
- * tells no identity (a readout that failed) is of the meter that was there before it, or else of
- * the first that there is. */
-static uint32_t find_source(const struct walk *w, int64_t device)
-{
-	const struct store_source *source = store_view_source(w->view, device);
-	const bool has_identity = source && source->has_identity;
-	const struct meter_identity identity =
-		has_identity ? source->identity : (struct meter_identity){0};
-	if (!has_identity && w->known)
-		return w->source;
-	for (size_t i = 0; i < w->device_count; i++) {
-		const struct store_source *other = store_view_source(w->view, w->devices[i]);
-		if (other && other->has_identity &&
-			(!has_identity || meter_identity_equal(other->identity, identity)))
-			return (uint32_t)i;
-	}
-	return 0;
-}
-
-static uint32_t source_of(struct walk *w, int64_t device)
-{
-	if (!w->known || w->device != device)
-		w->source = find_source(w, device);
-	w->known = true;
-	w->device = device;
-	return w->source;
-}
-
-static int take(struct walk *w, const struct store_row *row, struct ml_error *err)
-{
-	char text[METER_VALUE_TEXT_MAX];
-	struct store_thin_readout readout = {
-		.time = row->time,
-		.kind = STORE_THIN_FAILED,
-		.source = source_of(w, row->device),
-	};
-	if (row->shape) {
-		int result = find_place(w, row->shape, err);
-		const struct place place = w->places[w->place];
-		if (result == 0 && place.record < 0)
-			return 0; /* another telegram of the meter */
-		if (result == 0)
-			result = read_value(w, row, &place, &readout, text, err);
-		if (result < 0)
-			return result;
-	}
-	if (store_thin_add(w->thin, &readout) < 0)
-		return ml_error_set(err, -ENOMEM, "out of memory");
-	return 0;
-}
-
-int store_series_read(struct store_view *view, const int64_t *devices, size_t device_count,
-	const struct store_series *series, ml_time from, ml_time to, struct store_thin *thin,
-	struct ml_error *err)
-{
-	struct store_scan_options options = STORE_SCAN_ALL;
-	struct walk w = {
-		.view = view,
-		.series = series,
-		.devices = devices,
-		.device_count = device_count,
-		.thin = thin,
-		.places = calloc(SHAPES_MAX, sizeof *w.places),
-		.block = malloc(STORE_BLOCK_MAX),
-	};
-	struct store_scan *scan = NULL;
-	const struct store_row *row = NULL;
-	int result = 0;
-	if (!w.places || !w.block)
-		result = ml_error_set(err, -ENOMEM, "out of memory");
-	options.devices = devices;
-	options.device_count = device_count;
-	options.failed = true;
-	options.from = from;
-	options.to = to;
-	if (result == 0)
-		result = store_scan_begin(view, &options, &scan, err);
-	while (result == 0 && (result = store_scan_next(scan, &row, err)) > 0)
-		result = take(&w, row, err);
-	store_scan_end(scan);
-	free(w.places);
-	free(w.block);
-	return result;
 }

@@ -305,7 +305,7 @@ static int fill_once(const struct stream_scan *scan, struct stream *stream, stru
 	if (result < 0)
 		return result;
 	result = take_blocks(&f, err);
-	if (result == 0)
+	if (result == 0 && !scan->unpacked)
 		result = take_chunks(&f, err);
 	view_end(scan->view);
 	if (result == 0)

@@ -15,7 +15,7 @@ struct stream_block {
 /* What all streams of a scan share. */
 struct stream_scan {
 	struct store_view *view;
-	bool backward, failed;
+	bool backward, failed, unpacked;
 	ml_time from, to;
 	uint64_t first, last;
 	size_t ahead; /* so many rows a stream */

@@ -54,6 +54,15 @@ void store_thin_free(struct store_thin *thin)
 	free(thin);
 }
 
+void store_thin_clear(struct store_thin *thin)
+{
+	points_free(&thin->singles);
+	points_free(&thin->buckets);
+	thin->thinned = false;
+	thin->changes = 0;
+	thin->slot = 0;
+}
+
 static struct store_thin_point *append(struct points *points)
 {
 	if (points->count == points->room) {

@@ -51,6 +51,9 @@ struct store_thin;
 struct store_thin *store_thin_new(ml_time from, ml_time to, size_t points);
 void store_thin_free(struct store_thin *thin); /* accepts NULL */
 
+/* As if it had taken nothing. */
+void store_thin_clear(struct store_thin *thin);
+
 /* Takes the next readout, in the order of time. -ENOMEM. */
 int store_thin_add(struct store_thin *thin, const struct store_thin_readout *readout);
 

@@ -13,6 +13,8 @@
 
 #include <cmocka.h>
 
+#include "mbus/application.h"
+#include "store/chunk.h"
 #include "store/kit.h"
 #include "store/series.h"
 
@@ -142,6 +144,214 @@ static void many_values_are_thinned(void **state)
 	json_decref(values);
 }
 
+/* ---- Out of chunks ---- */
+
+enum { PACKED_MAX = 512 };
+
+static int two_records(void *user, int64_t shape)
+{
+	(void)user;
+	(void)shape;
+	return 2;
+}
+
+static void run_sql(sqlite3 *db, const char *sql)
+{
+	char *text = NULL;
+	if (sqlite3_exec(db, sql, NULL, NULL, &text) != SQLITE_OK)
+		fail_msg("%s: %s", sql, text);
+}
+
+static void insert_chunk(sqlite3 *db, struct store_chunk_packer *packer, int64_t device,
+	const struct store_row *rows, size_t count)
+{
+	const struct store_row *end = &rows[count - 1];
+	const int64_t values[] = {device, 2026 * 12 + 8, (int64_t)rows->sequence,
+		(int64_t)end->sequence, rows->time, end->time, (int64_t)rows->trace,
+		(int64_t)end->trace, (int64_t)count};
+	const uint8_t *blob = NULL;
+	size_t length = 0;
+	sqlite3_stmt *insert = NULL;
+	assert_int_equal(
+		store_chunk_pack(packer, rows, count, two_records, NULL, &blob, &length, NULL), 0);
+	assert_int_equal(
+		sqlite3_prepare_v2(db,
+			"INSERT INTO chunk (device, month, first_sequence, last_sequence, "
+			"first_time, last_time, min_trace, max_trace, count, body) VALUES (?, ?, "
+			"?, ?, ?, ?, ?, ?, ?, ?)",
+			-1, &insert, NULL),
+		SQLITE_OK);
+	for (int i = 0; i < 9; i++)
+		(void)sqlite3_bind_int64(insert, i + 1, values[i]);
+	(void)sqlite3_bind_blob(insert, 10, blob, (int)length, SQLITE_STATIC);
+	assert_int_equal(sqlite3_step(insert), SQLITE_DONE);
+	(void)sqlite3_finalize(insert);
+}
+
+/* Of a device, what is stored up to a sequence number, each third reading in a chunk of its own. */
+static void pack_device(sqlite3 *db, int64_t device, uint64_t last)
+{
+	static struct store_row rows[3][PACKED_MAX];
+	static uint8_t contents[3][PACKED_MAX][64];
+	size_t counts[3] = {0};
+	struct store_scan_options options = STORE_SCAN_ALL;
+	struct store_view *view = NULL;
+	struct store_scan *scan = NULL;
+	const struct store_row *row = NULL;
+	options.devices = &device;
+	options.device_count = 1;
+	options.failed = true;
+	options.last = last;
+	options.unpacked = true;
+	assert_int_equal(store_view_on(db, &view, NULL), 0);
+	assert_int_equal(store_scan_begin(view, &options, &scan, NULL), 0);
+	for (size_t i = 0; store_scan_next(scan, &row, NULL) > 0; i++) {
+		const size_t at = counts[i % 3]++;
+		assert_true(at < PACKED_MAX && row->length <= sizeof contents[0][0]);
+		memcpy(contents[i % 3][at], row->content, row->length);
+		rows[i % 3][at] = *row;
+		rows[i % 3][at].content = contents[i % 3][at];
+	}
+	store_scan_end(scan);
+	store_view_close(view);
+	struct store_chunk_packer *packer = store_chunk_packer_new(4);
+	for (size_t c = 0; c < 3; c++) {
+		if (counts[c])
+			insert_chunk(db, packer, device, rows[c], counts[c]);
+	}
+	store_chunk_packer_free(packer);
+}
+
+/* What is stored up to a sequence number goes into chunks, as the packer does it. */
+static void pack(struct kit *kit, uint64_t last)
+{
+	char path[128], sql[160];
+	sqlite3 *db = NULL;
+	(void)snprintf(path, sizeof path, "%s/readings.db", kit->data);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	run_sql(db, "BEGIN IMMEDIATE");
+	for (int64_t device = 1; device <= kit_sql(kit, "readings", "SELECT max(key) FROM device");
+		device++)
+		pack_device(db, device, last);
+	(void)snprintf(sql, sizeof sql,
+		"DELETE FROM reading WHERE sequence <= %llu;"
+		"UPDATE store_state SET value = %llu WHERE name = 'packed'; COMMIT",
+		(unsigned long long)last, (unsigned long long)last);
+	run_sql(db, sql);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+/* The same answers, whether the readings are in rows, in chunks whose times overlap, or in both. */
+static void packed_values_are_the_same(void **state)
+{
+	struct kit *kit = *state;
+	static const char *const questions[] = {
+		"{'series': 'p1.000000000010'}",
+		"{'series': 'p1.000000000000'}",
+		"{'series': 'p1.000000000010', 'points': 7}",
+		"{'series': 'p1.000000000010', 'points': 100, 'from': '2026-09-21T14:15:00Z', "
+		"'to': '2026-09-21T14:16:30Z'}",
+	};
+	enum { QUESTIONS = sizeof questions / sizeof *questions };
+	char *before[QUESTIONS];
+	kit_call(kit, "meter.add", "{'mode': 'primary', 'primary': 1, 'moid': 'Flat 3'}");
+	for (unsigned i = 0; i < 150; i++) {
+		if (i % 41 == 5)
+			kit_give_failed(kit, 1, i + 1);
+		else
+			kit_give(kit, i < 100 ? 11111111 : 22222222, 1, i + 1, 1000 + 3 * i % 17);
+		kit_run(kit, ML_SEC);
+	}
+	for (size_t q = 0; q < QUESTIONS; q++) {
+		kit_call(kit, "series.values", questions[q]);
+		assert_int_equal(kit->code, 0);
+		before[q] = strdup(kit->result);
+	}
+	for (uint64_t last = 50; last <= 150; last += 100) {
+		pack(kit, last);
+		for (size_t q = 0; q < QUESTIONS; q++) {
+			kit_call(kit, "series.values", questions[q]);
+			assert_string_equal(kit->result, before[q]);
+		}
+	}
+	assert_int_equal(kit_sql(kit, "readings", "SELECT count(*) FROM reading"), 0);
+	for (size_t q = 0; q < QUESTIONS; q++)
+		free(before[q]);
+}
+
+/* A meter whose second record is its clock, which is no number, and at times has none. */
+static struct store_shape *make_clock_rows(
+	struct store_row rows[4], uint8_t contents[4][64], char series[STORE_SERIES_ID_MAX])
+{
+	static _Alignas(8) uint8_t block[METER_READING_MAX];
+	static uint8_t values[STORE_VALUES_MAX];
+	uint8_t telegram[] = {0x72, 0x78, 0x56, 0x34, 0x12, 0x2D, 0x2C, 0x1B, 0x07, 1, 0, 0, 0,
+		0x04, 0x13, 1, 0, 0, 0, 0x04, 0x6D, 0, 12, 0x35, 0x39};
+	struct store_shape *shape = NULL;
+	struct store_series_id id = {.identity = {0x12345678, 0x2C2D, 0x1B, 7}};
+	for (size_t i = 0; i < 4; i++) {
+		telegram[21] = i == 2 ? 0x80 : (uint8_t)(10 * i); /* not valid; the minute */
+		assert_int_equal(
+			meter_reading_init(block, sizeof block, telegram, sizeof telegram, NULL),
+			0);
+		mbus_decode_application((void *)block, 0, sizeof telegram, 0);
+		if (!shape)
+			assert_int_equal(store_shape_new((void *)block, &shape, NULL), 0);
+		const size_t length = store_values_write(shape, (void *)block, values);
+		assert_in_range(length, 1, 64);
+		memcpy(contents[i], values, length);
+		rows[i] = (struct store_row){.sequence = i + 1,
+			.time = (1790000000 + (int64_t)i) * ML_SEC,
+			.shape = 1,
+			.content = contents[i],
+			.length = length};
+	}
+	id.key_length = (uint8_t)meter_series_key(
+		(void *)block, meter_reading_record((void *)block, 1), id.key);
+	store_series_id_format(&id, series);
+	return shape;
+}
+
+static void what_is_no_number_comes_out_of_chunks_too(void **state)
+{
+	struct kit *kit = *state;
+	struct store_row rows[4];
+	uint8_t contents[4][64];
+	char series[STORE_SERIES_ID_MAX], path[128], params[192];
+	sqlite3 *db = NULL;
+	sqlite3_stmt *insert = NULL;
+	struct store_chunk_packer *packer = store_chunk_packer_new(4);
+	struct store_shape *shape = make_clock_rows(rows, contents, series);
+	(void)snprintf(path, sizeof path, "%s/readings.db", kit->data);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	run_sql(db, "INSERT INTO device (key, point, identity) VALUES (1, 0, x'785634122D2C1B07');"
+		    "INSERT INTO device_shape VALUES (1, 1, 1790000000000000, 1790000003000000)");
+	assert_int_equal(
+		sqlite3_prepare_v2(db, "INSERT INTO shape (key, hash, body) VALUES (1, 0, ?)", -1,
+			&insert, NULL),
+		SQLITE_OK);
+	(void)sqlite3_bind_blob(insert, 1, shape->body, (int)shape->body_length, SQLITE_STATIC);
+	assert_int_equal(sqlite3_step(insert), SQLITE_DONE);
+	(void)sqlite3_finalize(insert);
+	insert_chunk(db, packer, 1, rows, 4);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+	(void)snprintf(params, sizeof params, "{'series': '%s'}", series);
+	kit_call(kit, "series.values", params);
+	if (!strstr(kit->result,
+		    "\"points\":[{\"time\":\"2026-09-21T14:13:20.000Z\",\"value\":"
+		    "\"2025-09-21T12:00\"},{\"time\":\"2026-09-21T14:13:21.000Z\",\"value\":"
+		    "\"2025-09-21T12:10\"},{\"time\":\"2026-09-21T14:13:22.000Z\",\"value\":null,"
+		    "\"gap\":\"none\"},{\"time\":\"2026-09-21T14:13:23.000Z\",\"value\":"
+		    "\"2025-09-21T12:30\"}]"))
+		fail_msg("%s", kit->result);
+	(void)snprintf(params, sizeof params, "{'series': '%s', 'points': 2}", series);
+	kit_call(kit, "series.values", params);
+	assert_non_null(strstr(kit->result, "\"count\":0,\"min\":null,\"max\":null,\"first\":null,"
+					    "\"last\":null,\"texts\":2}"));
+	store_shape_free(shape);
+	store_chunk_packer_free(packer);
+}
+
 static void what_is_wrong_is_told(void **state)
 {
 	struct kit *kit = *state;
@@ -192,6 +402,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_meter_tells_its_series, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_replaced_meter_goes_on, setup, teardown),
 		cmocka_unit_test_setup_teardown(many_values_are_thinned, setup, teardown),
+		cmocka_unit_test_setup_teardown(packed_values_are_the_same, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			what_is_no_number_comes_out_of_chunks_too, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_wrong_is_told, setup, teardown),
 		cmocka_unit_test(ids_come_back),
 	};
