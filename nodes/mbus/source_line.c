@@ -10,7 +10,7 @@
 
 #include "mbus/source.h"
 
-#define RETRY_FIRST ML_SEC
+#define RETRY_FIRST (ML_SEC / 4)
 #define RETRY_MAX ML_MINUTE
 
 #define ADAPTERS "/dev/serial/by-id"

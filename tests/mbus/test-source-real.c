@@ -15,6 +15,8 @@
 #include "mbus/rig.h"
 #include "sim/port.h"
 
+#include "count.h"
+
 static int set_up(void **state)
 {
 	*state = rig_new(false);
@@ -185,6 +187,103 @@ static void new_graph_takes_the_line_over(void **state)
 	sim_port_close(port);
 }
 
+struct moment {
+	ml_time due;
+};
+
+static bool is_due(struct rig *rig, void *user)
+{
+	const struct moment *moment = user;
+	return ml_clock_monotonic(rig->clock) >= moment->due;
+}
+
+static void for_a_while(struct rig *rig, ml_time time)
+{
+	struct moment moment = {ml_clock_monotonic(rig->clock) + time};
+	rig_until(rig, is_due, &moment);
+}
+
+static bool is_at_rest(struct rig *rig, void *user)
+{
+	(void)user;
+	return rig->begin_count == rig->end_count;
+}
+
+/* Two triggers for each time: the second trigger makes the node look for the line at once. */
+static void pull_at_random_moments(struct rig *rig, const struct sim_options *options,
+	struct sim_port *(*plug)(struct rig *rig, const struct sim_options *options, void *user),
+	void *user)
+{
+	const size_t times = (size_t)test_count(100);
+	struct sim_port *port = plug(rig, options, user);
+	rig_trigger(rig);
+	until_rounds(rig, 1);
+	for (size_t i = 0; i < times; i++) {
+		const size_t before = rig->end_count;
+		rig_trigger(rig);
+		for_a_while(rig, (ml_time)(sim_hash(7, i) % 400) * ML_MSEC);
+		sim_port_close(port);
+		for_a_while(rig, (ml_time)(sim_hash(8, i) % 50) * ML_MSEC);
+		port = plug(rig, options, user);
+		rig_trigger(rig);
+		/* Whether the first was over before decides whether there is another. */
+		until_rounds(rig, before + 1);
+		until_state(rig, "running");
+		rig_until(rig, is_at_rest, NULL);
+		for (size_t n = before; n < rig->end_count; n++)
+			expect_round(rig, n, options->meters, 0);
+	}
+	sim_port_close(port);
+}
+
+static struct sim_port *plug_adapter(struct rig *rig, const struct sim_options *options, void *user)
+{
+	struct sim_port *port = NULL;
+	assert_int_equal(sim_port_pty(control(rig), options, user, &port, NULL), 0);
+	return port;
+}
+
+static void adapter_pulled_at_random_moments_loses_no_meter(void **state)
+{
+	struct rig *rig = *state;
+	const struct sim_options options = {.meters = 8, .seed = 1, .baud = 38400};
+	char folder[] = "/tmp/mbus-XXXXXX";
+	char link[64];
+	char address[80];
+	assert_non_null(mkdtemp(folder));
+	(void)snprintf(link, sizeof link, "%s/adapter", folder);
+	(void)snprintf(address, sizeof address, "serial:%s", link);
+	rig_list(rig, &options, 8, -1);
+	graph(rig, address);
+	until_state(rig, "waiting");
+	pull_at_random_moments(rig, &options, plug_adapter, link);
+	assert_int_equal(rmdir(folder), 0);
+}
+
+static struct sim_port *plug_converter(
+	struct rig *rig, const struct sim_options *options, void *user)
+{
+	struct sim_port *port = NULL;
+	uint16_t *number = user;
+	assert_int_equal(sim_port_tcp(control(rig), options, "127.0.0.1", *number, &port, NULL), 0);
+	*number = (uint16_t)atoi(strrchr(sim_port_address(port), ':') + 1);
+	return port;
+}
+
+static void converter_restarted_at_random_moments_loses_no_meter(void **state)
+{
+	struct rig *rig = *state;
+	const struct sim_options options = {.meters = 8, .seed = 1, .baud = 38400};
+	uint16_t number = 0;
+	struct sim_port *port = plug_converter(rig, &options, &number);
+	rig_list(rig, &options, 8, -1);
+	graph(rig, sim_port_address(port));
+	until_state(rig, "running");
+	sim_port_close(port);
+	until_state(rig, "waiting");
+	pull_at_random_moments(rig, &options, plug_converter, &number);
+}
+
 #define WITH_RIG(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -195,6 +294,8 @@ int main(void)
 		WITH_RIG(unplugged_adapter_comes_back),
 		WITH_RIG(restarted_converter_comes_back),
 		WITH_RIG(new_graph_takes_the_line_over),
+		WITH_RIG(adapter_pulled_at_random_moments_loses_no_meter),
+		WITH_RIG(converter_restarted_at_random_moments_loses_no_meter),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
