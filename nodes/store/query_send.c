@@ -186,8 +186,9 @@ int query_load(struct store_query *query, struct ml_error *err)
 	int result = store_writer_ready(query->writer, err);
 	if (result == 0)
 		result = store_outbox_tidy(query->outbox, query->writer->db, err);
-	if (result < 0 || query->loaded)
+	if (result < 0 || (query->loaded && query->epoch == query->writer->epoch))
 		return result;
+	query->epoch = query->writer->epoch;
 	result = store_outstanding_load(
 		query->writer->db, query->writer->epoch, query->destination, &query->out, err);
 	query->has = result > 0;
@@ -263,7 +264,8 @@ static void delivered(struct store_query *query)
 		.reason = "",
 		.documents = documents.failed ? NULL : documents.data};
 	int result = store_writer_ready(writer, &err);
-	if (result == 0)
+	/* Of another database: there it is not outstanding. */
+	if (result == 0 && query->epoch == writer->epoch)
 		result = store_outstanding_end(
 			writer->db, writer->epoch, query->destination, &query->out, &ending, &err);
 	ml_buffer_free(&documents);
@@ -292,7 +294,7 @@ static void save_failure(struct store_query *query)
 	struct store_writer *writer = query->writer;
 	struct ml_error err = ML_ERROR_NONE;
 	int result = store_writer_ready(writer, &err);
-	if (result == 0)
+	if (result == 0 && query->epoch == writer->epoch)
 		result = store_outstanding_save(
 			writer->db, writer->epoch, query->destination, &query->out, &err);
 	query->unsaved = result < 0;
@@ -360,7 +362,9 @@ void query_replace(
 {
 	query->has = outstanding != NULL;
 	query->loaded = true;
+	query->epoch = query->writer->epoch;
 	query->unsaved = false;
+	query->emit_wanted = false;
 	query->missed = query->missed && query->has;
 	if (outstanding)
 		query->out = *outstanding;

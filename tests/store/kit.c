@@ -411,6 +411,8 @@ struct gift {
 	ml_time time; /* 0: now */
 	size_t count;
 	bool failed, round, begin;
+	ml_time due;
+	const char *text;
 };
 
 static void on_lane(
@@ -496,7 +498,8 @@ static void give_round(void *user)
 	const struct gift *gift = user;
 	static struct ml_round round;
 	if (gift->begin) {
-		round = (struct ml_round){.meters = 1};
+		round = (struct ml_round){.meters = 1, .due = gift->due};
+		(void)snprintf(round.bus, sizeof round.bus, "%s", gift->text ? gift->text : "");
 		ml_round_begin(gift->kit->source, &round);
 	} else {
 		ml_round_end(gift->kit->source, &round);
@@ -509,6 +512,12 @@ void kit_round(struct kit *kit, bool begin)
 	on_lane(kit, kit->source, give_round, &gift);
 }
 
+void kit_round_of(struct kit *kit, bool begin, ml_time due, const char *bus)
+{
+	struct gift gift = {.begin = begin, .due = due, .text = bus};
+	on_lane(kit, kit->source, give_round, &gift);
+}
+
 static void give_trigger(void *user)
 {
 	const struct gift *gift = user;
@@ -516,17 +525,22 @@ static void give_trigger(void *user)
 	struct ml_message *message =
 		ml_message_new(node, &ml_trigger_type, sizeof(struct ml_trigger), NULL);
 	assert_non_null(message);
-	*(struct ml_trigger *)(void *)message->payload = (struct ml_trigger){.kind = "cron",
-		.due = ml_node_wall(node),
-		.next = ml_node_wall(node) + ML_HOUR,
-		.period = ML_HOUR};
+	struct ml_trigger *trigger = (struct ml_trigger *)(void *)message->payload;
+	*trigger = (struct ml_trigger){
+		.due = ml_node_wall(node), .next = ml_node_wall(node) + ML_HOUR, .period = ML_HOUR};
+	(void)snprintf(trigger->kind, sizeof trigger->kind, "%s", gift->text);
 	ml_emit(node, 0, message);
+}
+
+void kit_trigger_as(struct kit *kit, const char *kind)
+{
+	struct gift gift = {.text = kind};
+	on_lane(kit, kit->clock_node, give_trigger, &gift);
 }
 
 void kit_trigger(struct kit *kit)
 {
-	struct gift gift = {0};
-	on_lane(kit, kit->clock_node, give_trigger, &gift);
+	kit_trigger_as(kit, "cron");
 }
 
 static void let_go(void *user)

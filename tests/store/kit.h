@@ -88,6 +88,10 @@ void kit_give_failed(struct kit *kit, uint32_t point, uint64_t trace);
 void kit_give_many(struct kit *kit, unsigned id, uint64_t trace, size_t count);
 void kit_round(struct kit *kit, bool begin);
 void kit_trigger(struct kit *kit);
+/* By another schedule: "preset", "start". */
+void kit_trigger_as(struct kit *kit, const char *kind);
+/* As kit_round(), of a readout that was due then, of this bus. */
+void kit_round_of(struct kit *kit, bool begin, ml_time due, const char *bus);
 void kit_let_go(struct kit *kit); /* of the batch that is held: delivered */
 
 /* Calls a command with parameters written with ' for "; `result` and `code` are set. */

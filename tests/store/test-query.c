@@ -46,7 +46,8 @@ static void apply_query(struct kit *kit, const char *params)
 
 static void expect_batch(struct kit *kit, size_t index, uint64_t first, uint64_t last, size_t seen)
 {
-	assert_true(kit->batch_count > index);
+	if (kit->batch_count <= index)
+		fail_msg("there are %zu batches, wanted is number %zu", kit->batch_count, index + 1);
 	assert_int_equal(kit->batches[index].first, first);
 	assert_int_equal(kit->batches[index].last, last);
 	assert_int_equal(kit->batches[index].seen, seen);
@@ -321,6 +322,83 @@ static void the_wait_for_a_round_ends(void **state)
 	expect_batch(kit, 0, 1, 1, 1);
 }
 
+static void a_preset_waits_for_the_readout_that_is_due_with_it(void **state)
+{
+	struct kit *kit = *state;
+	apply_query(kit, "{}");
+	/* Nothing is due together with it: it goes after a moment. */
+	kit_give(kit, 1, 0, 1, 1);
+	kit_trigger_as(kit, "preset");
+	kit_run(kit, 2 * ML_SEC);
+	expect_batch(kit, 0, 1, 1, 1);
+	/* A readout of another time does not hold it up. */
+	kit_give(kit, 1, 0, 2, 1);
+	kit_round_of(kit, true, kit_wall(kit) - ML_MINUTE, "");
+	kit_trigger_as(kit, "preset");
+	kit_run(kit, 2 * ML_SEC);
+	expect_batch(kit, 1, 2, 2, 1);
+	kit_round(kit, false);
+	/* One of the same time does, */
+	const ml_time due = kit_wall(kit);
+	kit_trigger_as(kit, "preset");
+	kit_round_of(kit, true, due, "");
+	kit_give(kit, 1, 0, 3, 1);
+	kit_run(kit, ML_MINUTE);
+	assert_int_equal(kit->batch_count, 2);
+	kit_give(kit, 1, 0, 4, 1);
+	kit_round(kit, false);
+	kit_run(kit, 2 * ML_SEC);
+	expect_batch(kit, 2, 3, 4, 2);
+	/* but not for a cron pattern of one's own. */
+	kit_give(kit, 1, 0, 5, 1);
+	kit_round_of(kit, true, kit_wall(kit), "");
+	kit_trigger(kit);
+	expect_batch(kit, 3, 5, 5, 1);
+	kit_round(kit, false);
+}
+
+static void only_rounds_that_are_named_are_waited_for(void **state)
+{
+	struct kit *kit = *state;
+	apply_query(kit, "{'wait_for': ['north', 'source']}");
+	kit_give(kit, 1, 0, 1, 1);
+	kit_trigger(kit);
+	/* By its node alone: the bus "north" was not read yet. */
+	kit_round_of(kit, true, 0, "south");
+	kit_round(kit, false);
+	kit_run(kit, ML_MINUTE);
+	assert_int_equal(kit->batch_count, 0);
+	kit_round_of(kit, true, 0, "north");
+	kit_round(kit, false);
+	kit_run(kit, 2 * ML_SEC);
+	assert_int_equal(kit->batch_count, 1);
+	apply_query(kit, "{'wait_for': ['north']}");
+	kit_round_of(kit, true, 0, "north");
+	kit_round(kit, false);
+	kit_give(kit, 1, 0, 2, 1);
+	kit_round_of(kit, true, 0, "south");
+	kit_trigger(kit);
+	kit_run(kit, 2 * ML_SEC);
+	assert_int_equal(kit->batch_count, 2);
+	kit_round(kit, false);
+}
+
+static void parameters_of_version_1_are_understood(void **state)
+{
+	struct kit *kit = *state;
+	apply_query(kit, "{'wait_for_round': true, 'max_wait': 60}");
+	kit_give(kit, 1, 0, 1, 1);
+	kit_trigger(kit);
+	kit_run(kit, 30 * ML_SEC);
+	assert_int_equal(kit->batch_count, 0);
+	kit_run(kit, ML_MINUTE);
+	assert_int_equal(kit->batch_count, 1);
+	apply_query(kit, "{'wait_for_round': false}");
+	kit_give(kit, 1, 0, 2, 1);
+	kit_trigger(kit);
+	assert_int_equal(kit->batch_count, 2);
+}
+
 static void fixed_period_is_sent_whatever_was_sent(void **state)
 {
 	struct kit *kit = *state;
@@ -442,6 +520,9 @@ int main(void)
 		STORE_TEST(first_report_waits_for_the_first_round),
 		STORE_TEST(a_round_that_begins_with_the_trigger_is_waited_for),
 		STORE_TEST(the_wait_for_a_round_ends),
+		STORE_TEST(a_preset_waits_for_the_readout_that_is_due_with_it),
+		STORE_TEST(only_rounds_that_are_named_are_waited_for),
+		STORE_TEST(parameters_of_version_1_are_understood),
 		STORE_TEST(fixed_period_is_sent_whatever_was_sent),
 		STORE_TEST(interval_thins_out_across_batches),
 		STORE_TEST(wrong_parameters_are_refused),
