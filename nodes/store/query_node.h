@@ -59,9 +59,9 @@ struct store_query {
 	size_t round_count;
 	uint32_t stored; /* bit per name of wait_for: a round of it was stored since the start */
 
-	bool loaded; /* it is known what is outstanding */
+	bool loaded;    /* it is known what is outstanding */
 	uint64_t epoch; /* of the database it was loaded from */
-	bool has;    /* outstanding, on the disk */
+	bool has;       /* outstanding, on the disk */
 	struct store_outstanding out;
 	bool emit_wanted;                /* there was no room */
 	bool in_flight;                  /* sent, and not yet acknowledged */

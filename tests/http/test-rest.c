@@ -175,6 +175,33 @@ static void paths_and_queries_are_parameters(void **state)
 	EXPECT("GET", "/api/v1/meters", NULL, NULL, 404, "meter.list");
 }
 
+static void a_document_is_sent_as_the_file_it_is(void **state)
+{
+	char name[] = "/tmp/meterloom-document-XXXXXX", path[80] = "/api/v1/documents/";
+	const int file = mkstemp(name);
+	(void)state;
+	assert_true(file >= 0);
+	assert_int_equal(write(file, "1;2\r\n\0", 6), 6);
+	(void)close(file);
+	for (char *p = name; *p; p++)
+		(void)snprintf(path + strlen(path), sizeof path - strlen(path), "%c",
+			*p == '/' ? ':' : *p);
+	struct answer answer = web_ask(web, "GET", path, NULL, NULL);
+	assert_int_equal(answer.status, 200);
+	assert_int_equal(answer.length, 6);
+	assert_memory_equal(answer.body, "1;2\r\n\0", 6);
+	assert_has(answer.head, "Content-Type: text/csv; charset=UTF-8");
+	assert_has(answer.head, "Content-Disposition: attachment; filename=\"report.csv\"");
+	assert_has(answer.head, "X-Content-Type-Options: nosniff");
+	answer_free(&answer);
+	EXPECT("HEAD", path, NULL, NULL, 200, "Content-Length: 6");
+	/* It is another one by now, or gone. */
+	assert_int_equal(truncate(name, 3), 0);
+	EXPECT("GET", path, NULL, NULL, 404, "report.csv");
+	assert_int_equal(unlink(name), 0);
+	EXPECT("GET", path, NULL, NULL, 404, "report.csv");
+}
+
 static void what_is_not_there_and_what_is_not_done_is_told(void **state)
 {
 	(void)state;
@@ -310,6 +337,7 @@ int main(void)
 		WEB(a_command_is_called_and_waited_for),
 		WEB(a_command_is_started_and_looked_after_as_a_job),
 		WEB(paths_and_queries_are_parameters),
+		WEB(a_document_is_sent_as_the_file_it_is),
 		WEB(what_is_not_there_and_what_is_not_done_is_told),
 		WEB(files_of_the_page_are_sent_as_they_are),
 		WEB(metrics_and_types_are_told),

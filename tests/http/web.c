@@ -133,6 +133,40 @@ void web_let_go(void)
 	(void)pthread_mutex_unlock(&wait_lock);
 }
 
+struct document_params {
+	char *document;
+};
+
+static const struct ml_param document_params[] = {
+	{.name = "document",
+		.kind = ML_PARAM_STRING,
+		.offset = offsetof(struct document_params, document),
+		.title = "Document",
+		.help = "A path, with ':' for '/'.",
+		.flags = ML_PARAM_REQUIRED},
+	{0},
+};
+
+/* The file is said to have six bytes. */
+static void document_run(struct ml_job *job, void *params)
+{
+	char *path = ((struct document_params *)params)->document;
+	struct ml_json_writer *w = ml_job_result(job);
+	for (char *p = path; *p; p++)
+		*p = *p == ':' ? '/' : *p;
+	ml_json_begin_object(w);
+	ml_json_key(w, "name");
+	ml_json_string(w, "report.csv");
+	ml_json_key(w, "type");
+	ml_json_string(w, "text/csv; charset=UTF-8");
+	ml_json_key(w, "size");
+	ml_json_integer(w, 6);
+	ml_json_key(w, "path");
+	ml_json_string(w, path);
+	ml_json_end_object(w);
+	ml_job_succeed(job);
+}
+
 static const struct ml_command commands[] = {
 	{.name = "test.echo",
 		.title = "Echo",
@@ -153,6 +187,13 @@ static const struct ml_command commands[] = {
 		.params = reading_params,
 		.params_size = sizeof(struct reading_params),
 		.run = readings_run},
+	{.name = "report.document",
+		.title = "Document",
+		.help = "Tells of a file whose path is given.",
+		.role = ML_ROLE_READ,
+		.params = document_params,
+		.params_size = sizeof(struct document_params),
+		.run = document_run},
 	{0},
 };
 

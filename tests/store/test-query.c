@@ -47,7 +47,8 @@ static void apply_query(struct kit *kit, const char *params)
 static void expect_batch(struct kit *kit, size_t index, uint64_t first, uint64_t last, size_t seen)
 {
 	if (kit->batch_count <= index)
-		fail_msg("there are %zu batches, wanted is number %zu", kit->batch_count, index + 1);
+		fail_msg(
+			"there are %zu batches, wanted is number %zu", kit->batch_count, index + 1);
 	assert_int_equal(kit->batches[index].first, first);
 	assert_int_equal(kit->batches[index].last, last);
 	assert_int_equal(kit->batches[index].seen, seen);
