@@ -23,7 +23,7 @@ enum { IN };
 enum { DELIVERED, FAILED, RETRIES, BYTES }; /* metrics */
 enum auth { AUTH_NONE, AUTH_BASIC };
 enum retry { RETRY_ADAPTIVE, RETRY_FIXED, RETRY_NONE };
-enum { SECRET_MAX = 4097, SHOWN_MAX = 200 };
+enum { SECRET_MAX = 4097, SHOWN_MAX = 200, URL_MAX = 2000, USER_MAX = 256, NAME_MAX_BYTES = 128 };
 
 struct http_sink {
 	/* parameters */
@@ -104,6 +104,44 @@ static void try_again_or_give_up(struct http_sink *self, ml_time after, const ch
 	ml_timer_start(&self->retry_timer, ml_node_now(self->node) + (at - wall));
 }
 
+/* Where it goes: the node's own, or what the settings say at this moment. */
+struct place {
+	char url[URL_MAX + 1], user[USER_MAX + 1], password[NAME_MAX_BYTES];
+	bool basic;
+};
+
+static void take_setting(
+	struct ml_engine *engine, const char *setting, const char *member, char *out, size_t size)
+{
+	json_t *value = ml_setting_get(engine, setting);
+	const char *text = json_string_value(member ? json_object_get(value, member) : value);
+	(void)snprintf(out, size, "%s", text ? text : "");
+	json_decref(value);
+}
+
+static int find_place(struct http_sink *self, struct place *place, struct ml_error *err)
+{
+	struct ml_engine *engine = ml_node_engine(self->node);
+	*place = (struct place){.basic = self->auth == AUTH_BASIC};
+	if (self->url) {
+		(void)snprintf(place->url, sizeof place->url, "%s", self->url);
+		(void)snprintf(place->user, sizeof place->user, "%s", self->user ? self->user : "");
+		(void)snprintf(place->password, sizeof place->password, "%s",
+			self->password ? self->password : "");
+	} else {
+		take_setting(engine, "report.http.url", NULL, place->url, sizeof place->url);
+		take_setting(engine, "report.http.user", NULL, place->user, sizeof place->user);
+		take_setting(engine, "report.http.password", "secret", place->password,
+			sizeof place->password);
+		place->basic = place->user[0] != '\0';
+	}
+	if (!place->url[0])
+		return ml_error_set(err, -ENOENT,
+			"there is no address to send to: set 'url', or report.http.url for all");
+	http_url_public(place->url, self->shown, sizeof self->shown);
+	return 0;
+}
+
 /* Begins to send; a failure to begin counts as one of the try. */
 static void send(struct http_sink *self)
 {
@@ -112,19 +150,20 @@ static void send(struct http_sink *self)
 	(void)meter_document_content_type(document, type);
 	char secret[SECRET_MAX] = "";
 	struct ml_error err = ML_ERROR_NONE;
-	int r = 0;
-	if (self->auth == AUTH_BASIC)
+	struct place place;
+	int r = find_place(self, &place, &err);
+	if (r == 0 && place.basic)
 		r = ml_secret_get(
-			ml_node_engine(self->node), self->password, secret, sizeof secret, &err);
+			ml_node_engine(self->node), place.password, secret, sizeof secret, &err);
 	const struct http_request request = {
-		.url = self->url,
+		.url = place.url,
 		.path = document->path,
 		.size = document->size,
 		.content_type = type,
 		.filename = document->name,
 		.key = document->key,
 		.test = meter_delivery_purpose(document->delivery) == METER_DELIVERY_TEST,
-		.user = self->auth == AUTH_BASIC ? self->user : NULL,
+		.user = place.basic ? place.user : NULL,
 		.password = secret,
 		.ca_file = self->ca_file,
 		.proxy = self->proxy,
@@ -191,11 +230,6 @@ static void deadline_fire(struct ml_timer *timer)
 
 /* ---- The node ---- */
 
-static int check_url(const json_t *value, struct ml_error *err)
-{
-	return http_url_check(json_string_value(value), err);
-}
-
 static int check_timeout(const json_t *value, struct ml_error *err)
 {
 	if (json_is_number(value) && json_number_value(value) == 0)
@@ -208,6 +242,10 @@ static int sink_check(const void *instance, struct ml_check *check, struct ml_er
 {
 	(void)check;
 	const struct http_sink *self = instance;
+	if (!self->url && (self->auth != AUTH_NONE || self->user || self->password))
+		return ml_error_set(err, -EINVAL,
+			"without 'url' the settings report.http.* hold: leave 'auth', 'user' and "
+			"'password' out, too");
 	if (self->auth == AUTH_BASIC && (!self->user || !self->user[0] || !self->password))
 		return ml_error_set(err, -EINVAL,
 			"\"auth\": \"basic\" needs 'user' and 'password' ({\"secret\": NAME})");
@@ -222,7 +260,10 @@ static int sink_prepare(struct ml_node *node, void *instance, struct ml_error *e
 	(void)err;
 	struct http_sink *self = instance;
 	self->node = node;
-	http_url_public(self->url, self->shown, sizeof self->shown);
+	if (self->url)
+		http_url_public(self->url, self->shown, sizeof self->shown);
+	else
+		(void)snprintf(self->shown, sizeof self->shown, "report.http.url");
 	return 0;
 }
 
@@ -303,15 +344,17 @@ static const struct ml_choice retry_choices[] = {
 static const struct ml_param sink_params[] = {
 	{FIELD(ML_PARAM_STRING, url), .title = "URL",
 		.help = "Where reports are sent by POST: http://HOST/PATH or https://HOST/PATH. "
+			"Left "
+			"out: address, user and password are those of the settings report.http.*. "
 			"The file's "
 			"name goes in the header filename, its key in Idempotency-Key. sim:NAME is "
 			"a head-end inside this program, and in simulated time all are.",
-		.max = 2000, .flags = ML_PARAM_REQUIRED, .check = check_url},
+		.max = URL_MAX, .flags = ML_PARAM_NULLABLE, .check = report_check_url},
 	{FIELD(ML_PARAM_CHOICE, auth), .title = "Authentication",
 		.help = "How the gateway shows who it is.", .preset = "\"none\"",
 		.choices = auth_choices},
 	{FIELD(ML_PARAM_STRING, user), .title = "User",
-		.help = "The user's name, with authentication basic.", .max = 256,
+		.help = "The user's name, with authentication basic.", .max = USER_MAX,
 		.flags = ML_PARAM_NULLABLE},
 	{FIELD(ML_PARAM_SECRET, password), .title = "Password",
 		.help = "The name of the secret that holds the password, with authentication "

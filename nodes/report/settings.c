@@ -3,6 +3,7 @@
  */
 #include "report/family.h"
 
+#include "report/http_transfer.h"
 #include "report/text.h"
 
 const struct ml_choice report_charset_choices[] = {
@@ -45,6 +46,11 @@ const struct ml_choice report_first_day_choices[] = {
 	{NULL, 0, NULL},
 };
 
+int report_check_url(const json_t *value, struct ml_error *err)
+{
+	return json_is_null(value) ? 0 : http_url_check(json_string_value(value), err);
+}
+
 const struct ml_setting report_settings[] = {
 	{{.name = "report.charset",
 		 .kind = ML_PARAM_CHOICE,
@@ -67,6 +73,28 @@ const struct ml_setting report_settings[] = {
 		 .help = "In reports that count weeks.",
 		 .preset = "\"monday\"",
 		 .choices = report_first_day_choices},
+		ML_SETTING_SHARED},
+	{{.name = "report.http.password",
+		 .kind = ML_PARAM_SECRET,
+		 .title = "Password by HTTP",
+		 .help = "The name of the secret that holds the password of report.http.user.",
+		 .flags = ML_PARAM_NULLABLE},
+		ML_SETTING_SHARED},
+	{{.name = "report.http.url",
+		 .kind = ML_PARAM_STRING,
+		 .title = "Receiver by HTTP",
+		 .help = "Where nodes http-sink without a `url` send reports to.",
+		 .max = 2000,
+		 .flags = ML_PARAM_NULLABLE,
+		 .check = report_check_url},
+		ML_SETTING_SHARED},
+	{{.name = "report.http.user",
+		 .kind = ML_PARAM_STRING,
+		 .title = "User by HTTP",
+		 .help = "The user's name for report.http.url (authentication basic). Left out: it "
+			 "wants none.",
+		 .max = 256,
+		 .flags = ML_PARAM_NULLABLE},
 		ML_SETTING_SHARED},
 	{{.name = "report.language",
 		 .kind = ML_PARAM_CHOICE,

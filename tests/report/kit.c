@@ -295,18 +295,28 @@ static bool secret_told(struct kit *kit, const void *user)
 	return *(const int *)user != 1;
 }
 
-void kit_secret(struct kit *kit, const char *name, const char *value)
+static void call(struct kit *kit, const char *command, json_t *params)
 {
 	int code = 1;
-	json_t *params = json_pack("{s:s, s:s}", "name", name, "value", value);
-	const struct ml_call call = {.command = "secret.set",
+	const struct ml_call call = {.command = command,
 		.params = params,
 		.role = ML_ROLE_ADMIN,
 		.done = secret_done,
 		.user_data = &code,
 		.lane = ml_engine_lane(kit->engine, "control")};
+	assert_non_null(params);
 	assert_true(ml_command_call(kit->engine, &call) != 0);
 	json_decref(params);
 	wait_until(kit, secret_told, &code);
 	assert_int_equal(code, 0);
+}
+
+void kit_secret(struct kit *kit, const char *name, const char *value)
+{
+	call(kit, "secret.set", json_pack("{s:s, s:s}", "name", name, "value", value));
+}
+
+void kit_setting(struct kit *kit, const char *name, json_t *value)
+{
+	call(kit, "setting.set", json_pack("{s:s, s:o}", "name", name, "value", value));
 }

@@ -4,6 +4,7 @@
 #ifndef TESTS_REPORT_KIT_H
 #define TESTS_REPORT_KIT_H
 
+#include <jansson.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 
@@ -44,6 +45,8 @@ void kit_apply(struct kit *kit, const char *type, const char *format, ...)
 char *kit_check(struct kit *kit, const char *type, const char *params);
 
 void kit_secret(struct kit *kit, const char *name, const char *value);
+/* Takes over the reference. */
+void kit_setting(struct kit *kit, const char *name, json_t *value);
 
 /* Turns the control lane until so many acks were told; fails the test after 30 s. */
 void kit_wait(struct kit *kit, unsigned acks);

@@ -466,7 +466,7 @@ static void wrong_parameters_are_refused_in_their_place(void **state)
 		{"'url': 'ftp://host/x'", "/nodes/1/params/url: url: 'ftp://' is not spoken here"},
 		{"'url': 'example.com'", "/nodes/1/params/url: url: this is no URL"},
 		{"'url': 'http://gw:pw@host/'", "/nodes/1/params/url: url: the URL holds a user"},
-		{"", "/nodes/1/params/url: 'url' is missing"},
+		{"'user': 'x'", "without 'url' the settings report.http.* hold"},
 		{"'url': 'http://h/', 'auth': 'basic'", "needs 'user' and 'password'"},
 		{"'url': 'http://h/', 'user': 'x'", "are used with \"auth\": \"basic\" alone"},
 		{"'url': 'http://h/', 'answer_timeout': 0",
