@@ -1,9 +1,8 @@
-/* The folder where documents wait for their delivery.
+/* The folder of documents that belong to no batch of a store.
  * SPDX-License-Identifier: Apache-2.0
  *
  * DATA/documents, or a folder in the system's place for temporary files where an engine has no data
- * directory. Emptied at the start: what was not delivered then is rendered again, since its
- * readings do not count as sent.
+ * directory. Emptied at the start. What is rendered of a store's batch lies in the outbox instead.
  */
 #ifndef REPORT_SPOOL_H
 #define REPORT_SPOOL_H

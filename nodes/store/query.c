@@ -95,7 +95,7 @@ static void start(struct ml_node *node, void *self)
 	query->writer->queries = query;
 	ml_timer_init(&query->timer, ml_node_lane(node), query_timer_fired, query);
 	if (query_load(query, &err) < 0) {
-		ml_node_state(node, ML_STATE_FAULT, "%s", err.text);
+		query_trouble(query, &err);
 		return;
 	}
 	query_show_state(query);

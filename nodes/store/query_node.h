@@ -93,6 +93,8 @@ bool query_waits_for_round(const struct store_query *query);
 void query_consider(struct store_query *query);
 int query_load(struct store_query *query, struct ml_error *err);
 void query_show_state(struct store_query *query);
+/* Tells it, and tries again in a moment. */
+void query_trouble(struct store_query *query, const struct ml_error *err);
 void query_room(struct store_query *query);
 void query_acked(struct store_query *query, bool ok);
 void query_timer_fired(struct ml_timer *timer);

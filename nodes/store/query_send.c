@@ -16,7 +16,7 @@
 
 /* ---- State ---- */
 
-static void in_trouble(struct store_query *query, const struct ml_error *err)
+void query_trouble(struct store_query *query, const struct ml_error *err)
 {
 	ml_node_state(query->node, ML_STATE_FAULT, "%s", err->text);
 	ml_timer_start(&query->timer, ml_node_now(query->node) + STORE_RETRY_TIME);
@@ -181,9 +181,25 @@ static int next_range(struct store_query *query, struct ml_error *err)
 	return result;
 }
 
+/* Two nodes for one destination would send the same range twice. Where one has its name by its id,
+ * the check of the graph does not see it. */
+static int check_alone(const struct store_query *query, struct ml_error *err)
+{
+	for (const struct store_query *q = query->writer->queries; q; q = q->next) {
+		if (q != query && strcmp(q->destination, query->destination) == 0)
+			return ml_error_set(err, -EBUSY,
+				"the node \"%s\" is for the destination \"%s\" too: give each its "
+				"own",
+				ml_node_id(q->node), query->destination);
+	}
+	return 0;
+}
+
 int query_load(struct store_query *query, struct ml_error *err)
 {
-	int result = store_writer_ready(query->writer, err);
+	int result = check_alone(query, err);
+	if (result == 0)
+		result = store_writer_ready(query->writer, err);
 	if (result == 0)
 		result = store_outbox_tidy(query->outbox, query->writer->db, err);
 	if (result < 0 || (query->loaded && query->epoch == query->writer->epoch))
@@ -210,7 +226,7 @@ static void send_next(struct store_query *query)
 		return;
 	}
 	if (result < 0) {
-		in_trouble(query, &err);
+		query_trouble(query, &err);
 		return;
 	}
 	query->asked = false;
@@ -271,7 +287,7 @@ static void delivered(struct store_query *query)
 	ml_buffer_free(&documents);
 	query->unwritten = result < 0;
 	if (result < 0) {
-		in_trouble(query, &err);
+		query_trouble(query, &err);
 		return;
 	}
 	store_outbox_remove(query->outbox, query->out.key);
@@ -299,7 +315,7 @@ static void save_failure(struct store_query *query)
 			writer->db, writer->epoch, query->destination, &query->out, &err);
 	query->unsaved = result < 0;
 	if (result < 0)
-		in_trouble(query, &err);
+		query_trouble(query, &err);
 	else
 		query_show_state(query);
 }
@@ -342,6 +358,17 @@ void query_acked(struct store_query *query, bool ok)
 void query_timer_fired(struct ml_timer *timer)
 {
 	struct store_query *query = timer->user;
+	struct ml_error err = ML_ERROR_NONE;
+	if (!query->loaded) {
+		/* As at the start, once it is possible. */
+		if (query_load(query, &err) < 0) {
+			query_trouble(query, &err);
+			return;
+		}
+		query_show_state(query);
+		query_go_on(query);
+		return;
+	}
 	if (query->unwritten)
 		delivered(query);
 	else if (query->unsaved)
