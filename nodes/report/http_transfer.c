@@ -236,7 +236,7 @@ static void finish(struct http_client *client, enum http_result result)
 	ml_timer_start(&client->done_timer, ml_node_now(client->node));
 }
 
-const char *http_waits(int phase)
+const char *http_waits(unsigned phase)
 {
 	static const char *const waits[] = {
 		[CONNECTING] = "could not connect in time",

@@ -79,6 +79,6 @@ int http_url_check(const char *url, struct ml_error *err);
 
 enum http_result http_judge(long status);
 /* What took too long, by phase: connecting, sending, the answer. */
-const char *http_waits(int phase);
+const char *http_waits(unsigned phase);
 
 #endif

@@ -68,6 +68,32 @@ class Delivery(kit.Case):
         self.expect_all(gateway, head_end)
         self.end_well(gateway)
 
+    def test_a_report_is_downloaded_and_tested_before_it_goes(self):
+        self.sim(METERS, arguments=['--fast'])
+        head_end = self.sim(head_end=True)
+        graph = kit.reporting_graph(head_end.url)
+        gateway = self.gateway(graph, arguments=kit.script_of(self.folder, METERS))
+        self.read_round(gateway)
+        destination = gateway.get('/api/v1/reports')['destinations'][0]
+        self.assertEqual((destination['state'], destination['behind']['readings']), ('idle', METERS))
+        path = '/api/v1/reports/' + destination['destination']
+        document = gateway.ask('POST', path + '/download').json['documents'][0]
+        file = gateway.ask('GET', '/api/v1/documents/' + document['document'])
+        self.assertEqual((file.status, len(file.text.splitlines())), (200, METERS))
+        self.assertEqual(head_end.reports(), [])
+        tested = gateway.ask('POST', path + '/test').json
+        self.assertEqual(tested['readings'], METERS)
+        self.assertEqual([r['filename'][:5] for r in head_end.reports()], ['test-'])
+        self.assertEqual(gateway.get('/api/v1/reports')['destinations'][0]['sequence'], 0)
+        gateway.act('send', 'run')
+        self.until_delivered(gateway, 2)
+        report = head_end.reports()[1]
+        self.assertEqual(head_end.body(report), file.text)
+        delivery = gateway.get(path + '/deliveries?limit=1')['deliveries'][0]
+        self.assertEqual((delivery['result'], delivery['documents'][0]['name']),
+                         ('delivered', report['filename']))
+        self.end_well(gateway)
+
     def test_later_starts_go_on_where_the_first_stopped(self):
         self.sim(METERS, arguments=['--fast'])
         head_end = self.sim(head_end=True)
