@@ -6,23 +6,22 @@
  * window; that it was told is written once its own ack is delivered, so that a crash in between
  * tells it again rather than never.
  */
-#include "aggregate/aggregate.h"
-
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include <meterloom/command.h>
+
 #include "aggregate/family.h"
+#include "aggregate/result.h"
 #include "meter/reading_message.h"
 
-enum { CATCH_UP_AT_ONCE = 8 }; /* meters */
-
-static struct aggregate *of_drawer(struct meter_drawer *drawer)
-{
-	return (struct aggregate *)(void *)((char *)drawer - offsetof(struct aggregate, drawer));
-}
+enum {
+	CATCH_UP_AT_ONCE = 8,     /* meters */
+	SHOW_BYTES_MAX = 8 << 20, /* what is shown ends there: results are limited to 16 MiB */
+};
 
 /* ---- Parameters ---- */
 
@@ -33,13 +32,10 @@ static const struct ml_choice functions[] = {
 	{NULL, 0, NULL},
 };
 
-static const char *const result_names[RESULTS] = {
-	"consumption", "mean", "min", "max", "first", "last", "count"};
-
 static bool result_parse(const char *text, enum aggregate_result *result)
 {
 	for (unsigned i = 0; i < RESULTS; i++) {
-		if (strcmp(result_names[i], text) == 0) {
+		if (strcmp(aggregate_result_names[i], text) == 0) {
 			*result = (enum aggregate_result)i;
 			return true;
 		}
@@ -241,140 +237,6 @@ static int check(const void *instance, struct ml_check *collected, struct ml_err
 	return 0;
 }
 
-/* ---- What is kept ---- */
-
-static int load_one(
-	void *user, const void *name, size_t name_length, const void *bytes, size_t length)
-{
-	struct aggregate *self = user;
-	struct ml_error err = ML_ERROR_NONE;
-	struct state state;
-	(void)name;
-	(void)name_length;
-	const int result = state_read(bytes, length, self->fingerprint, &state, &err);
-	if (result == -ENOMEM)
-		return result;
-	if (result == 0 && state.virtual == (self->terms.count > 0) && state.virtual &&
-		self->virtual) {
-		state_free(&self->virtual->state);
-		self->virtual->state = state;
-		return 0;
-	}
-	if (result == 0 && !state.virtual)
-		return aggregate_add(self, &state, NULL);
-	if (result == 0)
-		state_free(&state);
-	else
-		ml_node_log(self->drawer.node, result == -ESTALE ? ML_LOG_INFO : ML_LOG_WARNING,
-			"what was summed up before begins anew: %s", err.text);
-	return 0;
-}
-
-/* In steps, so that others come to their turn. */
-static void catch_up(struct ml_timer *timer)
-{
-	struct aggregate *self = timer->user;
-	struct ml_error err = ML_ERROR_NONE;
-	for (size_t i = 0; i < CATCH_UP_AT_ONCE && self->caught_up < self->count; i++) {
-		if (aggregate_catch_up(self, self->entries[self->caught_up], &err) < 0) {
-			ml_node_log(self->drawer.node, ML_LOG_WARNING,
-				"what was stored and not counted before the start is not counted: "
-				"%s",
-				err.text);
-			return;
-		}
-		self->caught_up++;
-	}
-	if (self->caught_up < self->count)
-		ml_timer_start(timer, ml_node_now(self->drawer.node));
-}
-
-/* Nothing is taken before what was kept is there. */
-static void load(struct aggregate *self)
-{
-	struct ml_node *node = self->drawer.node;
-	struct ml_error err = ML_ERROR_NONE;
-	if (self->loaded)
-		return;
-	int result = 0;
-	if (self->terms.count && !self->virtual) {
-		struct state state = {.virtual = true};
-		result = aggregate_add(self, &state, NULL);
-	}
-	if (result == 0)
-		result = self->keep->load(
-			ml_node_engine(node), ml_node_id(node), load_one, self, &err);
-	if (result < 0) {
-		ml_node_state(node, ML_STATE_FAULT, "what was summed up cannot be read: %s",
-			err.code ? err.text : "out of memory");
-		return;
-	}
-	self->loaded = true;
-	ml_node_state(node, ML_STATE_RUNNING, NULL);
-	aggregate_resolve(self);
-	aggregate_plan(self);
-	if (self->catch_up && self->count)
-		ml_timer_start(&self->catching, ml_node_now(node));
-	ml_node_demand(node, AGGREGATE_IN, AGGREGATE_HELD_MAX);
-}
-
-static int write_one(struct aggregate *self, struct aggregate_entry *entry,
-	struct meter_keeping *keeping, struct ml_buffer *buffer, struct ml_error *err)
-{
-	uint8_t name[METER_KEEP_NAME_MAX];
-	if (!entry || !entry->dirty)
-		return 0;
-	ml_buffer_clear(buffer);
-	state_write(&entry->state, self->fingerprint, buffer);
-	if (buffer->failed)
-		return ml_error_set(err, -ENOMEM, "out of memory");
-	const size_t length = aggregate_key(&entry->state, name);
-	return self->keep->put(keeping, name, length, buffer->data, buffer->length, err);
-}
-
-static int write_all(
-	struct meter_drawer *drawer, struct meter_keeping *keeping, struct ml_error *err)
-{
-	struct aggregate *self = of_drawer(drawer);
-	struct ml_buffer buffer = {0};
-	int result = write_one(self, self->virtual, keeping, &buffer, err);
-	for (size_t i = 0; result == 0 && i < self->count; i++)
-		result = write_one(self, self->entries[i], keeping, &buffer, err);
-	ml_buffer_free(&buffer);
-	return result;
-}
-
-static void written(struct meter_drawer *drawer)
-{
-	struct aggregate *self = of_drawer(drawer);
-	for (size_t i = 0; i < self->count; i++)
-		self->entries[i]->dirty = false;
-	if (self->virtual)
-		self->virtual->dirty = false;
-	while (self->first_held) {
-		struct ml_message *message = self->first_held;
-		self->first_held = message->next;
-		message->next = NULL;
-		ml_release(drawer->node, message);
-	}
-	self->last_held = NULL;
-	self->held = 0;
-	ml_node_demand(drawer->node, AGGREGATE_IN, AGGREGATE_HELD_MAX);
-}
-
-static void trouble(struct meter_drawer *drawer, const struct ml_error *err)
-{
-	struct aggregate *self = of_drawer(drawer);
-	self->troubled = err != NULL;
-	if (err) {
-		ml_node_state(drawer->node, ML_STATE_FAULT, "%s; %zu readings wait", err->text,
-			self->held);
-		return;
-	}
-	ml_node_state(drawer->node, ML_STATE_RUNNING, NULL);
-	load(self);
-}
-
 /* ---- Told by the engine ---- */
 
 static int prepare(struct ml_node *node, void *instance, struct ml_error *err)
@@ -386,6 +248,9 @@ static int prepare(struct ml_node *node, void *instance, struct ml_error *err)
 	if (!self->keep)
 		return ml_error_set(
 			err, -ENOTSUP, "this engine has no store, which keeps what is summed up");
+	self->held = calloc(AGGREGATE_HELD_MAX, sizeof(struct ml_message *));
+	if (!self->held)
+		return ml_error_set(err, -ENOMEM, "out of memory");
 	int result = self->keep->check(node, err);
 	if (result == 0)
 		result = ml_zone_load(self->time_zone, NULL, &self->zone, err);
@@ -422,25 +287,9 @@ static void start(struct ml_node *node, void *instance)
 {
 	struct aggregate *self = instance;
 	self->drawer.node = node;
-	self->drawer.write = write_all;
-	self->drawer.written = written;
-	self->drawer.trouble = trouble;
 	ml_timer_init(&self->timer, ml_node_lane(node), fire, self);
-	ml_timer_init(&self->catching, ml_node_lane(node), catch_up, self);
 	ml_node_demand(node, AGGREGATE_IN, 0);
-	self->keep->open(ml_node_engine(node), &self->drawer);
-	load(self);
-}
-
-static void hold(struct aggregate *self, struct ml_message *message)
-{
-	message->next = NULL;
-	if (self->last_held)
-		self->last_held->next = message;
-	else
-		self->first_held = message;
-	self->last_held = message;
-	self->held++;
+	aggregate_open(self);
 }
 
 static void process(struct ml_node *node, void *instance, unsigned port,
@@ -451,13 +300,13 @@ static void process(struct ml_node *node, void *instance, unsigned port,
 	aggregate_resolve(self);
 	for (size_t i = 0; i < count; i++) {
 		aggregate_count(self, meter_reading(messages[i]));
+		/* In an array: others that hold the same message use its own link. */
 		if (self->drawer.waiting)
-			hold(self, messages[i]);
+			self->held[self->held_count++] = messages[i];
 		else
 			ml_release(node, messages[i]); /* nothing came of it */
 	}
-	ml_node_demand(node, AGGREGATE_IN,
-		self->held < AGGREGATE_HELD_MAX ? AGGREGATE_HELD_MAX - self->held : 0);
+	ml_node_demand(node, AGGREGATE_IN, AGGREGATE_HELD_MAX - self->held_count);
 }
 
 static void acked(struct ml_node *node, void *instance, uint64_t cookie, bool delivered)
@@ -475,15 +324,9 @@ static void room(struct ml_node *node, void *instance)
 static void stop(struct ml_node *node, void *instance)
 {
 	struct aggregate *self = instance;
+	(void)node;
 	ml_timer_stop(&self->timer);
-	ml_timer_stop(&self->catching);
-	self->keep->close(ml_node_engine(node), &self->drawer);
-	while (self->first_held) { /* it could not be written */
-		struct ml_message *message = self->first_held;
-		self->first_held = message->next;
-		message->next = NULL;
-		ml_fail(node, message, "not counted: what it was counted into cannot be written");
-	}
+	aggregate_close(self);
 	meter_snapshot_release(self->snapshot);
 	self->snapshot = NULL;
 }
@@ -499,9 +342,65 @@ static void destroy(void *instance)
 		state_free(&self->virtual->state);
 	free(self->virtual);
 	free((void *)self->entries);
+	free((void *)self->held);
 	ml_zone_free(self->zone);
 	self->zone = NULL;
 }
+
+/* ---- Asked by a person ---- */
+
+static void show_entry(
+	const struct aggregate *self, const struct aggregate_entry *entry, struct ml_json_writer *w)
+{
+	const struct state *state = &entry->state;
+	char text[METER_SECONDARY_TEXT_MAX];
+	ml_json_begin_object(w);
+	const uint32_t point = state->virtual ? self->target_point : state->point;
+	if (point) {
+		ml_json_key(w, "point");
+		ml_json_unsigned(w, point);
+	}
+	if (state->virtual ? self->target_has_identity : state->has_identity) {
+		ml_json_key(w, "id");
+		ml_json_string_n(w, text,
+			meter_secondary_format(
+				state->virtual ? self->target_identity : state->identity, text));
+	}
+	ml_json_key(w, "windows");
+	ml_json_begin_array(w);
+	for (size_t i = 0; i < state->told.count; i++)
+		result_to_json(self, entry, &state->told.items[i], w);
+	ml_json_end_array(w);
+	ml_json_end_object(w);
+}
+
+static void run_show(struct ml_node *node, void *instance, struct ml_job *job, void *unused)
+{
+	const struct aggregate *self = instance;
+	struct ml_json_writer *w = ml_job_result(job);
+	(void)node;
+	(void)unused;
+	ml_json_begin_object(w);
+	ml_json_key(w, "meters");
+	ml_json_begin_array(w);
+	if (self->virtual)
+		show_entry(self, self->virtual, w);
+	for (size_t i = 0; !self->virtual && i < self->count; i++)
+		if (w->out->length < SHOW_BYTES_MAX)
+			show_entry(self, self->entries[i], w);
+	ml_json_end_array(w);
+	ml_json_end_object(w);
+	ml_job_succeed(job);
+}
+
+static const struct ml_action actions[] = {
+	{.name = "show",
+		.title = "Show windows",
+		.help = "Tells what is known of the windows that are not done with, also of the "
+			"one that runs, and whether they were told.",
+		.run = run_show},
+	{0},
+};
 
 static const struct ml_port ports[] = {
 	{.name = "in",
@@ -539,6 +438,7 @@ const struct ml_node_class aggregate_class = {
 	.category = "process",
 	.params = params,
 	.ports = ports,
+	.actions = actions,
 	.metrics = metrics,
 	.size = sizeof(struct aggregate),
 	.lane = METER_KEEP_LANE,

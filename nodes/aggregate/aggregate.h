@@ -1,8 +1,8 @@
 /* What the files of the node `aggregate` share.
  * SPDX-License-Identifier: Apache-2.0
  *
- * aggregate.c is the node and its parameters, count.c what happens to readings that come in, tell.c
- * what results become of windows and when they go on.
+ * aggregate.c is the node and its parameters, count.c what happens to readings that come in,
+ * result.c what becomes of windows, tell.c when it goes on.
  */
 #ifndef AGGREGATE_AGGREGATE_H
 #define AGGREGATE_AGGREGATE_H
@@ -43,6 +43,8 @@ enum aggregate_result {
 	RESULT_COUNT,
 	RESULTS,
 };
+
+extern const char *const aggregate_result_names[RESULTS];
 
 /* A meter, or the virtual meter. */
 struct aggregate_entry {
@@ -87,8 +89,8 @@ struct aggregate {
 	size_t count, capacity;
 	struct aggregate_entry *virtual; /* NULL: each meter by itself */
 	bool loaded, troubled;
-	struct ml_message *first_held, *last_held; /* their ack waits for what is kept */
-	size_t held;
+	struct ml_message **held; /* their ack waits for what is kept; room for HELD_MAX; owned */
+	size_t held_count;
 	uint64_t flights;
 	struct ml_timer timer;
 	struct ml_timer catching;
@@ -119,6 +121,14 @@ void aggregate_mark(struct aggregate *self, struct aggregate_entry *entry);
 
 /* The name of an entry in what is kept. Returns its length. */
 size_t aggregate_key(const struct state *state, uint8_t out[METER_KEEP_NAME_MAX]);
+
+/* ---- kept.c ---- */
+
+/* Reads what was kept, now or as soon as that can be done, and takes readings from then on. */
+void aggregate_open(struct aggregate *self);
+
+/* Writes what is new, or fails the readings that it came from. */
+void aggregate_close(struct aggregate *self);
 
 /* ---- tell.c ---- */
 

@@ -137,6 +137,21 @@ static void a_window_is_told_once_after_its_end(void **state)
 	assert_int_equal(kit->delivered, 8);
 }
 
+static void a_window_that_runs_can_be_looked_at(void **state)
+{
+	struct kit *kit = *state;
+	apply(kit, "'window': '1 h', 'results': ['consumption', 'count']");
+	kit_give(kit, 12345678, 0, 1, 1000);
+	kit_run(kit, 10 * ML_MINUTE);
+	kit_give(kit, 12345678, 0, 2, 1250);
+	kit_call(kit, "node.action", "{'node': 'sums', 'action': 'show'}");
+	assert_string_equal(kit->result,
+		"{\"meters\":[{\"id\":\"12345678.KAM.1B.07\",\"windows\":[{\"begin\":"
+		"\"2026-09-21T16:00:00.000+02:00\",\"end\":\"2026-09-21T17:00:00.000+02:00\","
+		"\"told\":false,\"consumption\":0.250,\"count\":2,\"unit\":\"m³\",\"marks\":"
+		"\"\"}]}]}");
+}
+
 static void results_are_readings_of_their_meter(void **state)
 {
 	struct kit *kit = *state;
@@ -310,6 +325,35 @@ static void a_repeat_counts_once(void **state)
 		"\"2026-09-21T16:30:00.000+02:00/2026-09-21T16:45:00.000+02:00\"\n");
 }
 
+/* Both hold the same messages. */
+static void two_behind_one_source_both_count(void **state)
+{
+	struct kit *kit = *state;
+	kit_apply(kit,
+		"{'meterloom': 1, 'nodes': [{'id': 'source', 'type': 't-source'},"
+		" {'id': 'raw', 'type': 'store'},"
+		" {'id': 'a', 'type': 'aggregate', 'params': {'quantity': 'volume', 'window': '15 "
+		"min', 'delay': 1, 'name': 'a', 'results': ['count']}},"
+		" {'id': 'b', 'type': 'aggregate', 'params': {'quantity': 'volume', 'window': '1 "
+		"h', 'delay': 1, 'name': 'b', 'results': ['count']}},"
+		" {'id': 'results', 'type': 'store'}],"
+		" 'edges': [{'from': 'source', 'to': 'a'}, {'from': 'source', 'to': 'b'},"
+		" {'from': 'source', 'to': 'raw'}, {'from': 'a', 'to': 'results'},"
+		" {'from': 'b', 'to': 'results'}]}");
+	fault_set(FAULT_FULL);
+	for (uint64_t i = 1; i <= 10; i++)
+		kit_give(kit, 12345678, 0, i, 1000);
+	assert_int_equal(kit->delivered, 0);
+	fault_set(FAULT_NONE);
+	kit_run(kit, 40 * ML_MINUTE);
+	assert_int_equal(kit->delivered, 10);
+	kit_call(kit, "meter.current", "{}");
+	assert_non_null(
+		strstr(kit->result, "\"quantity\":\"a 15 min count\",\"unit\":\"\",\"value\":10"));
+	assert_non_null(
+		strstr(kit->result, "\"quantity\":\"b 1 h count\",\"unit\":\"\",\"value\":10"));
+}
+
 /* ---- Virtual meters ---- */
 
 static const char virtual_params[] =
@@ -408,6 +452,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		NODE_TEST(a_window_is_told_once_after_its_end),
+		NODE_TEST(a_window_that_runs_can_be_looked_at),
 		NODE_TEST(results_are_readings_of_their_meter),
 		NODE_TEST(late_values_correct_what_was_told),
 		NODE_TEST(what_failed_is_marked_and_not_made_up),
@@ -416,6 +461,7 @@ int main(void)
 		NODE_TEST(other_parameters_begin_anew),
 		NODE_TEST(acks_wait_for_the_disk),
 		NODE_TEST(a_repeat_counts_once),
+		NODE_TEST(two_behind_one_source_both_count),
 		NODE_TEST(a_virtual_meter_adds_and_subtracts),
 		NODE_TEST(a_virtual_meter_waits_for_its_point),
 		NODE_TEST(wrong_parameters_are_told),
