@@ -392,6 +392,10 @@ ml_time sim_line_when(const struct sim_line *line)
 	if (line->options.fast)
 		return line->in_end;
 	/* The last of what the adapter will hand on together. */
+	const ml_time soon =
+		sim_ear_when_more(&line->ear, line->sounds, line->sound_count, chunk(line) - 1);
+	if (soon != ML_NEVER)
+		return soon;
 	const ml_time pause =
 		sim_bits(line->master, 2 * sim_byte_bits(line->master) + line->options.gap);
 	struct sim_ear ear = line->ear;
@@ -441,6 +445,9 @@ static size_t take(struct sim_line *line, ml_time now, ml_time wall, bool mixed,
 		settle_rates(line, wall);
 	}
 	const ml_time until = line->options.fast ? ML_NEVER : now;
+	if (!line->cut && !line->shorted)
+		count = sim_ear_copy(&line->ear, line->sounds, line->sound_count, until, line->out,
+			sizeof line->out);
 	while (count < sizeof line->out) {
 		struct sim_ear ear = line->ear;
 		struct sim_heard heard;

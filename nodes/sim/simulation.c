@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include <meterloom/command.h>
+#include <meterloom/files.h>
 
 #include "sim/simulation_private.h"
 #include "sim/world_private.h"
@@ -140,6 +141,7 @@ static int start_gateway(struct sim_simulation *s, struct ml_errors *errors)
 		.device_key = s->key_file,
 		.seed = s->options.seed,
 		.no_sync = true,
+		.files = &ml_files_unsynced,
 	};
 	if (ml_engine_new(&options, &s->engine, &err) < 0) {
 		ml_errors_add(errors, &err);

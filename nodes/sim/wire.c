@@ -195,3 +195,55 @@ bool sim_ear_hear(struct sim_ear *ear, const struct sim_sound *const *sounds, si
 		return true;
 	}
 }
+
+/* Which byte of a sound that is heard alone, as it is sent, comes next. false: it is not so. */
+static bool next_of_one(const struct sim_ear *ear, const struct sim_sound *const *sounds,
+	size_t count, size_t *next)
+{
+	if (count != 1 || sounds[0]->rate.baud != ear->rate.baud ||
+		sounds[0]->rate.parity != ear->rate.parity)
+		return false;
+	const struct sim_sound *sound = sounds[0];
+	*next = 0;
+	if (ear->at <= sound->begin)
+		return sound->length > 0;
+	/* In the stop bit of the byte before, or in the rest after it. */
+	const uint64_t index = bit_at(sound, ear->at);
+	*next = (size_t)(index / stride(sound)) + 1;
+	return index % stride(sound) + 1 >= sim_byte_bits(sound->rate) && *next < sound->length;
+}
+
+static ml_time start_of(const struct sim_sound *sound, size_t byte)
+{
+	return sound->begin + sim_bits(sound->rate, stride(sound) * byte);
+}
+
+size_t sim_ear_copy(struct sim_ear *ear, const struct sim_sound *const *sounds, size_t count,
+	ml_time now, uint8_t *bytes, size_t size)
+{
+	size_t next, taken = 0;
+	if (!next_of_one(ear, sounds, count, &next))
+		return 0;
+	const struct sim_sound *sound = sounds[0];
+	const ml_time length = sim_bits(ear->rate, sim_byte_bits(ear->rate));
+	while (taken < size && next + taken < sound->length &&
+		start_of(sound, next + taken) + length <= now) {
+		bytes[taken] = sound->bytes[next + taken];
+		taken++;
+	}
+	if (taken > 0)
+		ear->at = middle(
+			ear->rate, start_of(sound, next + taken - 1), sim_byte_bits(ear->rate) - 1);
+	return taken;
+}
+
+ml_time sim_ear_when_more(
+	const struct sim_ear *ear, const struct sim_sound *const *sounds, size_t count, size_t more)
+{
+	size_t next;
+	if (!next_of_one(ear, sounds, count, &next))
+		return ML_NEVER;
+	const struct sim_sound *sound = sounds[0];
+	const size_t last = more < sound->length - next ? next + more : sound->length - 1;
+	return start_of(sound, last) + sim_bits(ear->rate, sim_byte_bits(ear->rate));
+}

@@ -54,6 +54,16 @@ ml_time sim_sound_end(const struct sim_sound *sound);
 ml_time sim_ear_when(
 	const struct sim_ear *ear, const struct sim_sound *const *sounds, size_t count);
 
+/* The short way where one speaks alone, and ear and sender agree on the rate: takes all bytes that
+ * have come whole by `now`, at most `size`. 0: there are none, or it takes sim_ear_hear(). */
+size_t sim_ear_copy(struct sim_ear *ear, const struct sim_sound *const *sounds, size_t count,
+	ml_time now, uint8_t *bytes, size_t size);
+
+/* There: when `more` bytes after the next one have come, or the last there is; ML_NEVER: it takes
+ * sim_ear_when(). */
+ml_time sim_ear_when_more(const struct sim_ear *ear, const struct sim_sound *const *sounds,
+	size_t count, size_t more);
+
 /* Takes the next byte if it has come whole by `now`. */
 bool sim_ear_hear(struct sim_ear *ear, const struct sim_sound *const *sounds, size_t count,
 	ml_time now, struct sim_heard *heard);

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "meter/list.h"
+#include "store/readings.h"
 #include "store/scan.h"
 
 enum { PAGE_BYTES = 256 * 1024 };
@@ -30,8 +31,11 @@ struct member {
 };
 
 struct cursor {
+	struct ml_engine *engine;
 	struct store_range range;
 	struct store_view *view;
+	unsigned opened; /* for giving the view back */
+	bool failed;     /* it is not to be used again */
 	struct store_scan *scan;
 	struct member *members; /* in the order of their devices' keys */
 	size_t member_count;
@@ -164,7 +168,10 @@ static void batch_close(void *user)
 	if (!cursor)
 		return;
 	store_scan_end(cursor->scan);
-	store_view_close(cursor->view);
+	if (cursor->failed)
+		store_view_close(cursor->view);
+	else
+		store_view_give_back(cursor->engine, cursor->view, cursor->opened);
 	free(cursor->members);
 	free(cursor->page);
 	free(cursor->block);
@@ -178,18 +185,20 @@ static int batch_open(const struct meter_batch *batch, enum meter_batch_order or
 	struct cursor *cursor = calloc(1, sizeof *cursor);
 	if (!cursor)
 		return ml_error_set(err, -ENOMEM, "out of memory");
+	cursor->engine = handle->engine;
 	cursor->range = handle->range;
 	cursor->page = malloc(PAGE_BYTES);
 	cursor->block = malloc(STORE_BLOCK_MAX);
 	int result =
 		cursor->page && cursor->block ? 0 : ml_error_set(err, -ENOMEM, "out of memory");
 	if (result == 0)
-		result = store_view_open(handle->engine, &cursor->view, err);
+		result = store_view_borrow(handle->engine, &cursor->view, &cursor->opened, err);
 	if (result == 0)
 		result = load_members(cursor, handle->engine, err);
 	if (result == 0)
 		result = begin_scan(cursor, order, err);
 	if (result < 0) {
+		cursor->failed = true;
 		batch_close(cursor);
 		return result;
 	}
@@ -226,8 +235,10 @@ static int batch_page(void *user, struct meter_batch_item *items, size_t size, s
 			result = store_view_reading(cursor->view, row, cursor->block, err);
 		else if (result == 0)
 			break;
-		if (result < 0)
+		if (result < 0) {
+			cursor->failed = true;
 			return result;
+		}
 		const struct meter_reading *reading = cursor->block;
 		const size_t length = ((size_t)reading->size + 7) & ~(size_t)7;
 		if (length > PAGE_BYTES - cursor->page_used) {

@@ -13,6 +13,13 @@ struct store_view;
 /* The view of the lane "query", which reads through a connection of its own. On that lane. */
 int store_query_view(struct ml_engine *engine, struct store_view **ret_view, struct ml_error *err);
 
+/* A view that nobody else uses, kept from the last who did: opening one reads the schema. `opened`
+ * is for giving it back. Any thread. */
+int store_view_borrow(struct ml_engine *engine, struct store_view **ret_view, unsigned *opened,
+	struct ml_error *err);
+/* Accepts NULL. */
+void store_view_give_back(struct ml_engine *engine, struct store_view *view, unsigned opened);
+
 /* ---- meter.readings ---- */
 
 struct store_readings_params {

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 
 #include <meterloom/family.h>
@@ -19,6 +20,9 @@ struct reading_lane {
 	struct ml_engine *engine;
 	struct store_view *view; /* NULL: not opened yet */
 	unsigned opened;         /* the writer's count when it was */
+	pthread_mutex_t lock;
+	struct store_view *idle; /* for the next who borrows one; NULL */
+	unsigned idle_opened;
 };
 
 static const char service_name[] = "readings-view";
@@ -29,6 +33,7 @@ static int start(struct ml_engine *engine, void **ret_service, struct ml_error *
 	if (!lane)
 		return ml_error_set(err, -ENOMEM, "out of memory");
 	lane->engine = engine;
+	pthread_mutex_init(&lane->lock, NULL);
 	*ret_service = lane;
 	return 0;
 }
@@ -37,6 +42,8 @@ static void stop(void *service)
 {
 	struct reading_lane *lane = service;
 	store_view_close(lane->view);
+	store_view_close(lane->idle);
+	pthread_mutex_destroy(&lane->lock);
 	free(lane);
 }
 
@@ -58,6 +65,37 @@ int store_query_view(struct ml_engine *engine, struct store_view **ret_view, str
 	lane->opened = opened;
 	*ret_view = lane->view;
 	return 0;
+}
+
+int store_view_borrow(struct ml_engine *engine, struct store_view **ret_view, unsigned *opened,
+	struct ml_error *err)
+{
+	struct reading_lane *lane = ml_service(engine, service_name);
+	*opened = atomic_load(&store_writer(engine)->opened);
+	pthread_mutex_lock(&lane->lock);
+	struct store_view *view = lane->idle;
+	const bool fresh = lane->idle_opened == *opened;
+	lane->idle = NULL;
+	pthread_mutex_unlock(&lane->lock);
+	if (view && !fresh) {
+		store_view_close(view);
+		view = NULL;
+	}
+	*ret_view = view;
+	return view ? 0 : store_view_open(engine, ret_view, err);
+}
+
+void store_view_give_back(struct ml_engine *engine, struct store_view *view, unsigned opened)
+{
+	struct reading_lane *lane = ml_service(engine, service_name);
+	if (!view)
+		return;
+	pthread_mutex_lock(&lane->lock);
+	struct store_view *other = lane->idle;
+	lane->idle = view;
+	lane->idle_opened = opened;
+	pthread_mutex_unlock(&lane->lock);
+	store_view_close(other);
 }
 
 const struct ml_service_class store_services[] = {

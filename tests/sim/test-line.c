@@ -105,6 +105,43 @@ static void one_voice_is_heard_as_it_is_at_every_rate(void **state)
 	}
 }
 
+/* Byte by byte and all at once give the same, at the same times. */
+static void the_short_way_hears_the_same(void **state)
+{
+	(void)state;
+	uint8_t bytes[64], copied[64];
+	for (unsigned i = 0; i < sizeof bytes; i++)
+		bytes[i] = (uint8_t)(i * 37 + 11);
+	static const unsigned bauds[] = {300, 2400, 9600, 38400, 115200};
+	for (size_t b = 0; b < sizeof bauds / sizeof *bauds; b++) {
+		const struct sim_rate rate = {bauds[b], ML_PARITY_EVEN};
+		const struct sim_sound sound = {.begin = 777,
+			.rate = rate,
+			.gap = (unsigned)b % 3,
+			.bytes = bytes,
+			.length = 64};
+		const struct sim_sound *all = &sound;
+		struct sim_ear one = {.rate = rate}, two = {.rate = rate};
+		for (size_t n = 0; n < sizeof bytes;) {
+			const size_t step = 1 + n % 7;
+			struct sim_heard heard;
+			const ml_time when = sim_ear_when_more(&one, &all, 1, step - 1);
+			const size_t count = sim_ear_copy(&one, &all, 1, when, copied, 64);
+			assert_int_equal(sim_ear_copy(&one, &all, 1, when, copied + count, 64), 0);
+			assert_int_equal(count, n + step < 64 ? step : 64 - n);
+			for (size_t i = 0; i < count; i++) {
+				assert_true(sim_ear_when(&two, &all, 1) <= when);
+				assert_true(sim_ear_hear(&two, &all, 1, when, &heard));
+				assert_int_equal(heard.byte, copied[i]);
+				assert_int_equal(copied[i], bytes[n + i]);
+			}
+			assert_true(one.at == two.at);
+			n += count;
+		}
+		assert_true(sim_ear_when_more(&one, &all, 1, 0) == ML_NEVER);
+	}
+}
+
 static void overlapping_bits_are_wired_together(void **state)
 {
 	(void)state;
@@ -438,6 +475,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_voice_is_heard_as_it_is_at_every_rate),
+		cmocka_unit_test(the_short_way_hears_the_same),
 		cmocka_unit_test(overlapping_bits_are_wired_together),
 		cmocka_unit_test(line_that_is_held_down_is_a_break),
 		cmocka_unit_test(glitch_is_no_start_bit),
