@@ -14,6 +14,7 @@
 #include "sim/world_private.h"
 
 #define SLICE ML_MINUTE
+#define PERSON_COMES (20 * ML_MINUTE)
 enum { EVENT_QUEUE = 4096 };
 
 /* ---- Commands ---- */
@@ -82,16 +83,51 @@ static void count_failure(struct sim_result *r, const char *name)
 	r->failures[i].count++;
 }
 
+static void note_refusal(struct sim_simulation *s, const char *destination)
+{
+	if (s->refusal_count == SIM_LEDGER_HEAD_ENDS_MAX)
+		return;
+	struct sim_refusal *refusal = &s->refusals[s->refusal_count++];
+	(void)snprintf(refusal->destination, sizeof refusal->destination, "%s", destination);
+	refusal->at = ml_clock_monotonic(s->clock) + PERSON_COMES;
+}
+
+/* What a person does about a refused report, who then finds the head-end as it is. */
+static void mend_refusals(struct sim_simulation *s)
+{
+	const ml_time now = ml_clock_monotonic(s->clock);
+	size_t kept = 0;
+	for (size_t i = 0; i < s->refusal_count; i++) {
+		if (s->refusals[i].at > now) {
+			s->refusals[kept++] = s->refusals[i];
+			continue;
+		}
+		s->result.rebuilt +=
+			sim_call(s, "report.rebuild",
+				json_pack("{s:s}", "destination", s->refusals[i].destination), NULL,
+				NULL) == 0;
+	}
+	s->refusal_count = kept;
+}
+
+static void take_event(struct sim_simulation *s, const json_t *event)
+{
+	const char *code = json_string_value(json_object_get(event, "code"));
+	const json_t *arguments = json_object_get(event, "arguments");
+	const char *result = json_string_value(json_object_get(arguments, "result"));
+	const char *destination = json_string_value(json_object_get(arguments, "destination"));
+	if (code && strcmp(code, "readout-failed") == 0 && result)
+		count_failure(&s->result, result);
+	if (code && strcmp(code, "delivery-stopped") == 0 && destination)
+		note_refusal(s, destination);
+}
+
 static void take_events(struct sim_simulation *s)
 {
 	struct ml_feed_item item;
 	while (ml_feed_take(s->events, &item)) {
 		json_t *event = json_loadb(item.json, item.length, 0, NULL);
-		const char *code = json_string_value(json_object_get(event, "code"));
-		const char *result = json_string_value(
-			json_object_get(json_object_get(event, "arguments"), "result"));
-		if (code && strcmp(code, "readout-failed") == 0 && result)
-			count_failure(&s->result, result);
+		take_event(s, event);
 		json_decref(event);
 		free(item.json);
 	}
@@ -209,6 +245,14 @@ struct sim_world *sim_simulation_world(struct sim_simulation *simulation)
 	return simulation->world;
 }
 
+/* The gateway's clock, as wrong as it is to be. */
+static void set_clock(struct sim_simulation *s)
+{
+	const ml_time wall = sim_world_wall(s->world) + sim_world_clock_error(s->world);
+	if (wall != ml_clock_wall(s->clock))
+		ml_clock_set_wall(s->clock, wall);
+}
+
 /* ---- Making ---- */
 
 static int prepare(struct sim_simulation *s, struct ml_error *err)
@@ -247,8 +291,10 @@ int sim_simulation_new(const struct sim_simulation_options *options,
 		return -ENOMEM;
 	s->options = *options;
 	int result = prepare(s, &err);
-	if (result == 0)
+	if (result == 0) {
+		set_clock(s);
 		result = start_gateway(s, errors);
+	}
 	/* As it is written: errors name its places. */
 	if (result == 0)
 		result = ml_engine_check(s->engine, options->graph, options->graph_length, errors);
@@ -297,18 +343,12 @@ static ml_time next_change(struct sim_simulation *s, ml_time until)
 	return next;
 }
 
-static void set_clock(struct sim_simulation *s)
-{
-	const ml_time wall = sim_world_wall(s->world) + sim_world_clock_error(s->world);
-	if (wall != ml_clock_wall(s->clock))
-		ml_clock_set_wall(s->clock, wall);
-}
-
 int sim_simulation_run(struct sim_simulation *s, ml_time until, struct ml_error *err)
 {
 	while (ml_clock_monotonic(s->clock) < until) {
 		ml_engine_simulate(s->engine, next_change(s, until));
 		take_events(s);
+		mend_refusals(s);
 		sim_world_reset_meters(s->world);
 		set_clock(s);
 		if (sim_world_passed(s->world, SIM_RESTART, 0)) {

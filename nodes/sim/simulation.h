@@ -47,6 +47,7 @@ struct sim_result {
 	size_t failure_count;
 	uint64_t faults[SIM_FAULTS];
 	uint64_t restarts;
+	uint64_t rebuilt;   /* reports that were refused, and rendered anew a while later */
 	bool store_checked; /* nothing between the bus and the store changes readings */
 	struct sim_account account;
 	unsigned head_ends;

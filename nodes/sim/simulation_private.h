@@ -10,6 +10,12 @@
 
 #include "sim/simulation.h"
 
+/* A destination whose report was refused: a person looks at it after a while. */
+struct sim_refusal {
+	char destination[64];
+	ml_time at; /* monotonic */
+};
+
 struct sim_simulation {
 	struct sim_simulation_options options;
 	char *graph;           /* with the buses of the world; owned */
@@ -22,6 +28,8 @@ struct sim_simulation {
 	struct ml_engine *engine;
 	struct ml_feed *events;
 	struct sim_world *world;
+	struct sim_refusal refusals[SIM_LEDGER_HEAD_ENDS_MAX];
+	size_t refusal_count;
 	struct sim_result result;
 };
 

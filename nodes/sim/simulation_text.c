@@ -95,6 +95,7 @@ static void json_counts(const struct sim_result *r, struct ml_json_writer *w)
 			member(w, sim_fault_name((enum sim_fault)i), r->faults[i]);
 	}
 	ml_json_end_object(w);
+	member(w, "rebuilt_reports", r->rebuilt);
 	member(w, "rounds", r->rounds);
 	member(w, "read", r->read);
 	member(w, "failed", r->failed);

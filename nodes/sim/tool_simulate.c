@@ -41,7 +41,7 @@ static const char help[] =
 	"  --faults FILE   what goes wrong, and how often: docs/how-to/simulate.md\n"
 	"  --no-faults     nothing does\n"
 	"  --meters N      on each bus whose interface does not say (20)\n"
-	"  --begin TIME    on the calendar (2026-01-01T00:00:00Z)\n"
+	"  --begin TIME    on the calendar (2026-02-01T00:00:00Z)\n"
 	"  --zone NAME     the gateway's time zone, such as Europe/Paris (UTC)\n"
 	"  --data DIR      where the gateway keeps its data, and leaves them: must not exist yet\n"
 	"  --keep DIR      where the head-ends' reports are kept: must not exist yet\n"
@@ -346,7 +346,7 @@ int sim_tool_simulate(int argc, char **argv, const struct ml_family *const *fami
 		.options =
 			{
 				.families = families,
-				.begin = INT64_C(1767225600) * ML_SEC,
+				.begin = INT64_C(1769904000) * ML_SEC,
 				.length = 30 * ML_DAY,
 				.seed = 1,
 				.meters = 20,

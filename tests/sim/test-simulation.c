@@ -54,7 +54,7 @@ static struct stay *stay_new(uint64_t seed)
 		.graph = stay->graph,
 		.graph_length = strlen(stay->graph),
 		.data = stay->data,
-		.begin = INT64_C(1767225600) * ML_SEC,
+		.begin = INT64_C(1769904000) * ML_SEC,
 		.length = ML_DAY,
 		.seed = seed,
 		.meters = 5,
@@ -163,6 +163,7 @@ static void each_fault_alone_does_its_harm_and_nothing_is_lost(void **state)
 		{{.fault = SIM_HEAD_END_SLOW, .lasts = 3 * ML_HOUR, .by = ML_MINUTE}, NULL},
 		{{.fault = SIM_HEAD_END_ERROR, .lasts = ML_HOUR}, NULL},
 		{{.fault = SIM_HEAD_END_BUSY, .lasts = ML_HOUR, .by = 30 * ML_SEC}, NULL},
+		{{.fault = SIM_HEAD_END_REFUSING, .lasts = ML_HOUR}, NULL},
 		{{.fault = SIM_HEAD_END_LOSES_ANSWER, .lasts = ML_HOUR}, NULL},
 		{{.fault = SIM_RESTART}, NULL},
 	};
@@ -191,6 +192,81 @@ static void each_fault_alone_does_its_harm_and_nothing_is_lost(void **state)
 			rule.fault == SIM_HEAD_END_LOSES_ANSWER || rule.fault == SIM_HEAD_END_SLOW);
 		stay_free(stay);
 	}
+}
+
+static void expect_each_readout(const struct stay *stay, uint64_t rounds)
+{
+	const struct sim_result *r = &stay->result;
+	expect_nothing_lost(stay);
+	assert_int_equal(r->failed, 0);
+	if (r->rounds < rounds || r->rounds > rounds + 3)
+		fail_msg("%llu rounds", (unsigned long long)r->rounds);
+	assert_true(r->read == r->rounds * 5);
+}
+
+/* The nights with an hour too few and an hour too many. */
+static void both_nights_of_daylight_saving_lose_nothing(void **state)
+{
+	(void)state;
+	static const struct {
+		ml_time begin;
+		uint64_t rounds;
+	} nights[] = {
+		{INT64_C(1774738800), 72}, /* 2026-03-28T23:00:00Z */
+		/* 2026-10-24T22:00:00Z: of the hour that comes twice the first one counts. */
+		{INT64_C(1792879200), 60},
+	};
+	for (int i = 0; i < 2; i++) {
+		struct stay *stay = stay_new(5);
+		stay->options.begin = nights[i].begin * ML_SEC;
+		stay->options.length = 6 * ML_HOUR;
+		stay->options.zone = "Europe/Paris";
+		stay_run(stay);
+		expect_each_readout(stay, nights[i].rounds);
+		stay_free(stay);
+	}
+}
+
+static void a_clock_that_jumps_loses_nothing(void **state)
+{
+	(void)state;
+	static const struct sim_rule jumps[] = {
+		{.at = 2 * ML_HOUR, .by = 365 * ML_DAY, .lasts = ML_HOUR},
+		{.at = 2 * ML_HOUR + 17, .by = 365 * ML_DAY},
+		{.at = 2 * ML_HOUR + 17, .by = -3 * ML_HOUR},
+		{.at = 2 * ML_HOUR, .by = -400 * ML_DAY, .lasts = 2 * ML_HOUR},
+		{.at = 3 * ML_HOUR, .by = 7 * ML_SEC, .lasts = 10 * ML_MINUTE},
+	};
+	for (size_t i = 0; i < 2 * sizeof jumps / sizeof *jumps; i++) {
+		struct stay *stay = stay_new(6);
+		struct sim_rule jump = jumps[i / 2];
+		jump.fault = SIM_CLOCK_JUMP;
+		stay->options.length = 8 * ML_HOUR;
+		add(stay, jump);
+		/* A start while the clock is wrong. */
+		if (i % 2)
+			add(stay, (struct sim_rule){.fault = SIM_RESTART,
+					  .at = 2 * ML_HOUR + 25 * ML_MINUTE});
+		stay_run(stay);
+		expect_nothing_lost(stay);
+		assert_int_equal(stay->result.failed, 0);
+		stay_free(stay);
+	}
+}
+
+/* As boards without a battery do, until a time server is found. */
+static void a_gateway_that_boots_in_1970_loses_nothing(void **state)
+{
+	(void)state;
+	struct stay *stay = stay_new(7);
+	stay->options.length = 8 * ML_HOUR;
+	add(stay,
+		(struct sim_rule){
+			.fault = SIM_CLOCK_JUMP, .by = -stay->options.begin, .lasts = 2 * ML_HOUR});
+	stay_run(stay);
+	expect_nothing_lost(stay);
+	assert_int_equal(stay->result.failed, 0);
+	stay_free(stay);
 }
 
 /* The check itself: a gateway that loses something is found out. */
@@ -227,6 +303,9 @@ int main(void)
 		cmocka_unit_test(a_day_without_faults_has_each_readout),
 		cmocka_unit_test(the_same_seed_is_the_same_bytes_and_nothing_is_lost),
 		cmocka_unit_test(each_fault_alone_does_its_harm_and_nothing_is_lost),
+		cmocka_unit_test(both_nights_of_daylight_saving_lose_nothing),
+		cmocka_unit_test(a_clock_that_jumps_loses_nothing),
+		cmocka_unit_test(a_gateway_that_boots_in_1970_loses_nothing),
 		cmocka_unit_test(a_graph_that_drops_readings_is_found_out),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
