@@ -12,9 +12,7 @@
 
 #include <cmocka.h>
 
-#include "sim/simulation.h"
-
-extern const struct ml_family *const ml_families[];
+#include "sim/stay.h"
 
 static const char graph[] =
 	"{'meterloom': 1, 'nodes': ["
@@ -31,85 +29,10 @@ static const char graph[] =
 	"{'from': 'decode', 'to': 'store'}, {'from': 'due', 'to': 'unsent.in'},"
 	"{'from': 'unsent', 'to': 'csv'}, {'from': 'csv', 'to': 'sink'}]}";
 
-struct stay {
-	char folder[64], data[96];
-	char *graph;
-	struct sim_simulation_options options;
-	struct sim_simulation *simulation;
-	struct sim_result result;
-};
-
-static struct stay *stay_new(uint64_t seed)
-{
-	struct stay *stay = calloc(1, sizeof *stay);
-	assert_non_null(stay);
-	(void)snprintf(stay->folder, sizeof stay->folder, "/tmp/meterloom-test-XXXXXX");
-	assert_non_null(mkdtemp(stay->folder));
-	(void)snprintf(stay->data, sizeof stay->data, "%s/data", stay->folder);
-	stay->graph = strdup(graph);
-	for (char *c = stay->graph; *c; c++)
-		*c = *c == '\'' ? '"' : *c;
-	stay->options = (struct sim_simulation_options){
-		.families = ml_families,
-		.graph = stay->graph,
-		.graph_length = strlen(stay->graph),
-		.data = stay->data,
-		.begin = INT64_C(1769904000) * ML_SEC,
-		.length = ML_DAY,
-		.seed = seed,
-		.meters = 5,
-	};
-	return stay;
-}
-
-static void stay_begin(struct stay *stay)
-{
-	struct ml_errors errors = {0};
-	if (sim_simulation_new(&stay->options, &stay->simulation, &errors) < 0)
-		fail_msg("%s: %s", errors.items[0].pointer, errors.items[0].text);
-}
-
-static void stay_run(struct stay *stay)
-{
-	struct ml_error err = ML_ERROR_NONE;
-	if (!stay->simulation)
-		stay_begin(stay);
-	if (sim_simulation_run(stay->simulation, stay->options.length, &err) < 0 ||
-		sim_simulation_finish(stay->simulation, &stay->result, &err) < 0)
-		fail_msg("%s", err.text);
-}
-
-static void stay_free(struct stay *stay)
-{
-	char command[128];
-	sim_simulation_free(stay->simulation);
-	(void)snprintf(command, sizeof command, "rm -rf %s", stay->folder);
-	assert_int_equal(system(command), 0);
-	free(stay->graph);
-	free(stay);
-}
-
-/* All that was to be checked could be, and is right. */
-static void expect_nothing_lost(const struct stay *stay)
-{
-	const struct sim_result *r = &stay->result;
-	assert_true(r->store_checked);
-	assert_int_equal(r->head_ends, 1);
-	assert_true(r->head_end[0].checked);
-	assert_true(r->account.stored > 0 && r->head_end[0].delivery.rows > 0);
-	if (r->lost)
-		fail_msg("lost:\n%s", r->examples);
-}
-
-static void add(struct stay *stay, struct sim_rule rule)
-{
-	stay->options.faults.rules[stay->options.faults.count++] = rule;
-}
-
 static void a_day_without_faults_has_each_readout(void **state)
 {
 	(void)state;
-	struct stay *stay = stay_new(1);
+	struct stay *stay = stay_new(graph, 1);
 	stay_run(stay);
 	expect_nothing_lost(stay);
 	const struct sim_result *r = &stay->result;
@@ -125,7 +48,7 @@ static void the_same_seed_is_the_same_bytes_and_nothing_is_lost(void **state)
 	(void)state;
 	struct stay *stays[3];
 	for (unsigned i = 0; i < 3; i++) {
-		stays[i] = stay_new(i == 2 ? 12 : 11);
+		stays[i] = stay_new(graph, i == 2 ? 12 : 11);
 		sim_faults_default(&stays[i]->options.faults);
 		/* So that a day has some of each. */
 		for (size_t f = 0; f < stays[i]->options.faults.count; f++)
@@ -168,13 +91,13 @@ static void each_fault_alone_does_its_harm_and_nothing_is_lost(void **state)
 		{{.fault = SIM_RESTART}, NULL},
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-		struct stay *stay = stay_new(3);
+		struct stay *stay = stay_new(graph, 3);
 		struct sim_rule rule = cases[i].rule;
 		const struct sim_result *r = &stay->result;
 		bool found = cases[i].failure == NULL;
 		rule.at = 90 * ML_MINUTE + 1;
 		stay->options.length = 6 * ML_HOUR;
-		add(stay, rule);
+		stay_add(stay, rule);
 		stay_run(stay);
 		expect_nothing_lost(stay);
 		assert_true(r->faults[rule.fault] > 0);
@@ -217,7 +140,7 @@ static void both_nights_of_daylight_saving_lose_nothing(void **state)
 		{INT64_C(1792879200), 60},
 	};
 	for (int i = 0; i < 2; i++) {
-		struct stay *stay = stay_new(5);
+		struct stay *stay = stay_new(graph, 5);
 		stay->options.begin = nights[i].begin * ML_SEC;
 		stay->options.length = 6 * ML_HOUR;
 		stay->options.zone = "Europe/Paris";
@@ -238,15 +161,15 @@ static void a_clock_that_jumps_loses_nothing(void **state)
 		{.at = 3 * ML_HOUR, .by = 7 * ML_SEC, .lasts = 10 * ML_MINUTE},
 	};
 	for (size_t i = 0; i < 2 * sizeof jumps / sizeof *jumps; i++) {
-		struct stay *stay = stay_new(6);
+		struct stay *stay = stay_new(graph, 6);
 		struct sim_rule jump = jumps[i / 2];
 		jump.fault = SIM_CLOCK_JUMP;
 		stay->options.length = 8 * ML_HOUR;
-		add(stay, jump);
+		stay_add(stay, jump);
 		/* A start while the clock is wrong. */
 		if (i % 2)
-			add(stay, (struct sim_rule){.fault = SIM_RESTART,
-					  .at = 2 * ML_HOUR + 25 * ML_MINUTE});
+			stay_add(stay, (struct sim_rule){.fault = SIM_RESTART,
+					       .at = 2 * ML_HOUR + 25 * ML_MINUTE});
 		stay_run(stay);
 		expect_nothing_lost(stay);
 		assert_int_equal(stay->result.failed, 0);
@@ -258,9 +181,9 @@ static void a_clock_that_jumps_loses_nothing(void **state)
 static void a_gateway_that_boots_in_1970_loses_nothing(void **state)
 {
 	(void)state;
-	struct stay *stay = stay_new(7);
+	struct stay *stay = stay_new(graph, 7);
 	stay->options.length = 8 * ML_HOUR;
-	add(stay,
+	stay_add(stay,
 		(struct sim_rule){
 			.fault = SIM_CLOCK_JUMP, .by = -stay->options.begin, .lasts = 2 * ML_HOUR});
 	stay_run(stay);
@@ -273,7 +196,7 @@ static void a_gateway_that_boots_in_1970_loses_nothing(void **state)
 static void a_graph_that_drops_readings_is_found_out(void **state)
 {
 	(void)state;
-	struct stay *stay = stay_new(1);
+	struct stay *stay = stay_new(graph, 1);
 	stay->options.length = ML_HOUR;
 	stay_begin(stay);
 	/* The store is taken away while the bus goes on. */
