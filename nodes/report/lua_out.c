@@ -223,13 +223,17 @@ static void add_field(lua_State *L, struct report_template *t, int index, bool f
 	char separator = t->locale.separator;
 	if (!first)
 		ml_buffer_append(&t->scratch, &separator, 1);
-	struct ml_buffer value = {0};
-	const char *wrong = report_value_text(L, index, t->locale.decimal_sign, &value);
-	if (!wrong && value.data)
-		report_csv_field(&t->scratch, separator, value.data, value.length);
-	if (value.failed)
+	if (lua_isnil(L, index)) /* most, in a report on many kinds of meters */
+		return;
+	struct ml_buffer *value = &t->field;
+	ml_buffer_clear(value);
+	const char *wrong = report_value_text(L, index, t->locale.decimal_sign, value);
+	if (!wrong && value->data)
+		report_csv_field(&t->scratch, separator, value->data, value->length);
+	if (value->failed) {
 		t->scratch.failed = true;
-	ml_buffer_free(&value);
+		ml_buffer_free(value);
+	}
 	if (wrong)
 		(void)luaL_error(L, "document:row: %s", wrong);
 }

@@ -131,6 +131,7 @@ void report_template_free(struct report_template *t)
 	ml_sandbox_free(t->sandbox);
 	meter_lua_view_free(&t->view);
 	ml_buffer_free(&t->scratch);
+	ml_buffer_free(&t->field);
 	free(t);
 }
 

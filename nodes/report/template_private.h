@@ -28,6 +28,7 @@ struct report_template {
 	struct ml_error failure; /* of the batch or a file: what the script's error came from */
 
 	struct ml_buffer scratch;
+	struct ml_buffer field; /* of a row, on its way into `scratch` */
 };
 
 /* The template whose sandbox this is. */
