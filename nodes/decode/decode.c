@@ -76,6 +76,7 @@ static void decode_one(struct ml_node *node, struct decode *decode, struct ml_me
 	reading->time = message->time;
 	reading->trace = message->trace;
 	reading->point = (uint32_t)frame->point;
+	reading->origin = frame->origin;
 	if (frame->addressing == METER_ADDRESS_PRIMARY) {
 		reading->address = frame->primary;
 		reading->flags |= METER_HAS_ADDRESS;

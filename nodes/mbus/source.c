@@ -9,6 +9,7 @@
 #include "mbus/family.h"
 #include "mbus/source.h"
 #include "meter/frame.h"
+#include "meter/origin.h"
 
 #define LOOK_EVERY (5 * ML_SEC)
 
@@ -93,6 +94,8 @@ static void source_start(struct ml_node *node, void *self)
 	struct mbus_source *s = self;
 	s->node = node;
 	s->list = meter_list(ml_node_engine(node));
+	s->origin = meter_origin_number(
+		ml_node_engine(node), ml_node_id(node), s->bus, s->interface, NULL);
 	mbus_master_init(&s->master);
 	ml_timer_init(&s->timer, ml_node_lane(node), on_timer, s);
 	ml_timer_init(&s->look, ml_node_lane(node), on_look, s);

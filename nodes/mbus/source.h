@@ -96,6 +96,7 @@ struct mbus_source {
 
 	struct ml_node *node;
 	struct meter_list *list;
+	uint32_t origin; /* of its telegrams */
 
 	/* the line */
 	struct ml_stream *stream;

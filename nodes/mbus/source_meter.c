@@ -46,6 +46,7 @@ static void emit(struct mbus_source *s, const struct mbus_step *step)
 	}
 	frame->point = s->point->key;
 	frame->round = s->in_round ? s->round.id : 0;
+	frame->origin = s->origin;
 	frame->telegram = (uint16_t)step->telegram;
 	frame->tries = (uint16_t)step->tries;
 	frame->result = (uint8_t)step->result;

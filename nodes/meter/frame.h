@@ -66,6 +66,7 @@ struct meter_frame {
 	uint64_t round;       /* the round it was read in; 0: none */
 	uint8_t secondary[8]; /* with METER_ADDRESS_SECONDARY: as sent in a selection, low bytes
 				 first */
+	uint32_t origin;      /* by which way it came (origin.h); 0: not known */
 	uint16_t telegram;    /* number within the readout, from 0 */
 	uint16_t tries;       /* how often it was asked for, from 1 */
 	uint16_t length;      /* of `bytes` */

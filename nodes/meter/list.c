@@ -16,6 +16,7 @@
 
 #include "meter/current_private.h"
 #include "meter/list_private.h"
+#include "meter/origin.h"
 
 const struct ml_migration meter_list_migrations[] = {
 	{"meterloom", 1,
@@ -511,6 +512,7 @@ static void service_stop(void *service)
 
 const struct ml_service_class meter_list_services[] = {
 	{.name = "meter-list", .start = service_start, .stop = service_stop},
+	{.name = METER_ORIGIN_SERVICE, .start = meter_origin_start, .stop = meter_origin_stop},
 	{.name = METER_CURRENT_SERVICE, .start = meter_current_start, .stop = meter_current_stop},
 	{0},
 };

@@ -139,6 +139,7 @@ struct meter_reading {
 	uint8_t ci;
 	uint8_t address; /* primary address, of the wired bus */
 	uint32_t point;  /* key in the meter list (list.h) of whom was asked; 0: not known */
+	uint32_t origin; /* by which way it came (origin.h); 0: not known */
 };
 
 enum {

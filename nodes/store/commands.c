@@ -69,6 +69,32 @@ static void write_destinations(const struct store_writer *writer, struct ml_json
 	ml_json_end_array(w);
 }
 
+static void write_packing(const struct store_writer *writer, struct ml_json_writer *w)
+{
+	const struct store_packer *packer = &writer->upkeep.packer;
+	const int64_t packed =
+		one_number(writer->db, "SELECT value FROM store_state WHERE name = 'packed'");
+	const int64_t packing =
+		one_number(writer->db, "SELECT value FROM store_state WHERE name = 'packing'");
+	ml_json_key(w, "packing");
+	ml_json_begin_object(w);
+	ml_json_key(w, "running");
+	ml_json_bool(w, packing > packed);
+	ml_json_key(w, "sequence");
+	ml_json_integer(w, packed);
+	ml_json_key(w, "rows");
+	ml_json_integer(w, (int64_t)writer->committed - packed);
+	ml_json_key(w, "chunks");
+	ml_json_integer(w, one_number(writer->db, "SELECT count(*) FROM chunk"));
+	ml_json_key(w, "packed");
+	ml_json_unsigned(w, packer->packed);
+	ml_json_key(w, "merged");
+	ml_json_unsigned(w, packer->merged);
+	ml_json_key(w, "failed");
+	ml_json_string(w, writer->upkeep.error.code ? writer->upkeep.error.text : NULL);
+	ml_json_end_object(w);
+}
+
 static void run_status(struct ml_job *job, void *params)
 {
 	struct store_writer *writer = store_writer(ml_job_engine(job));
@@ -106,6 +132,7 @@ static void run_status(struct ml_job *job, void *params)
 		ml_json_integer(w, one_number(writer->db, "SELECT count(*) FROM device"));
 		ml_json_key(w, "shapes");
 		ml_json_integer(w, one_number(writer->db, "SELECT count(*) FROM shape"));
+		write_packing(writer, w);
 		write_destinations(writer, w);
 	}
 	ml_json_key(w, "check");
@@ -153,7 +180,10 @@ const struct ml_command store_commands[] = {
 	{.name = "store.status",
 		.title = "State of the store",
 		.help = "Whether readings can be written, how many wait, how large the database "
-			"is, and how far each destination has got.",
+			"is, how far packing has got (sequence; rows that are not in chunks; "
+			"chunks; "
+			"since the start readings packed and parts merged), and how far each "
+			"destination has got.",
 		.role = ML_ROLE_READ,
 		.lane = STORE_LANE,
 		.run = run_status},

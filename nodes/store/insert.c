@@ -4,6 +4,7 @@
 #include "store/insert.h"
 
 #include <errno.h>
+#include <string.h>
 #include <zlib.h>
 
 #include <meterloom/database.h>
@@ -17,17 +18,23 @@ int store_inserter_open(
 		sqlite3_stmt **statement;
 		const char *sql;
 	} statements[] = {
-		{&inserter->add_reading,
-			"INSERT INTO reading (sequence, device, time, trace, crc, shape, content) "
-			"VALUES (?, ?, ?, ?, ?, ?, ?)"},
-		{&inserter->add_frame,
-			"INSERT INTO frame (key, time, trace, device, bytes) VALUES (?, ?, ?, ?, "
-			"?)"},
+		{&inserter->add_reading, "INSERT INTO reading (sequence, device, time, trace, crc, "
+					 "shape, content, origin) "
+					 "VALUES (?, ?, ?, ?, ?, ?, ?, ?)"},
+		{&inserter->add_frame, "INSERT INTO frame (key, time, trace, device, bytes, "
+				       "origin) VALUES (?, ?, ?, ?, "
+				       "?, ?)"},
 		{&inserter->add_block, store_block_insert},
 		{&inserter->set_sequence,
 			"UPDATE store_state SET value = ? WHERE name = 'sequence'"},
+		{&inserter->find_origin, "SELECT key FROM origin WHERE node = ? AND bus = ? AND "
+					 "interface = ? AND receiver = ?"},
+		{&inserter->add_origin,
+			"INSERT INTO origin (node, bus, interface, receiver) VALUES "
+			"(?, ?, ?, ?)"},
 	};
 	inserter->db = db;
+	memset(inserter->origins, 0, sizeof inserter->origins);
 	int result = store_interner_open(&inserter->interner, db, err);
 	for (size_t i = 0; result == 0 && i < sizeof statements / sizeof *statements; i++)
 		if (sqlite3_prepare_v3(db, statements[i].sql, -1, SQLITE_PREPARE_PERSISTENT,
@@ -49,6 +56,10 @@ void store_inserter_close(struct store_inserter *inserter)
 	sqlite3_finalize(inserter->add_frame);
 	sqlite3_finalize(inserter->add_block);
 	sqlite3_finalize(inserter->set_sequence);
+	sqlite3_finalize(inserter->find_origin);
+	sqlite3_finalize(inserter->add_origin);
+	inserter->find_origin = NULL;
+	inserter->add_origin = NULL;
 	inserter->add_reading = NULL;
 	inserter->add_frame = NULL;
 	inserter->add_block = NULL;
@@ -67,10 +78,9 @@ void store_inserter_begin(struct store_inserter *inserter, uint64_t sequence, ml
 void store_inserter_undo(struct store_inserter *inserter)
 {
 	inserter->block = inserter->block_before;
+	memset(inserter->origins, 0, sizeof inserter->origins);
 	store_interner_forget(&inserter->interner);
 }
-
-/* ---- A reading ---- */
 
 /* What names no time came now. */
 static ml_time whole_milliseconds(const struct store_inserter *inserter, ml_time reading)
@@ -78,6 +88,53 @@ static ml_time whole_milliseconds(const struct store_inserter *inserter, ml_time
 	const ml_time time = reading == METER_TIME_UNKNOWN ? inserter->wall : reading;
 	const ml_time rest = time % ML_MSEC;
 	return time - rest - (rest < 0 ? ML_MSEC : 0);
+}
+
+/* ---- Origins ---- */
+
+/* Binds the names, and takes one step. */
+static int step_origin(sqlite3_stmt *statement, const struct meter_origin *origin)
+{
+	const char *const texts[] = {
+		origin->node, origin->bus, origin->interface, origin->receiver};
+	int code = SQLITE_OK;
+	for (int i = 0; code == SQLITE_OK && i < 4; i++)
+		code = sqlite3_bind_text(statement, i + 1, texts[i], -1, SQLITE_STATIC);
+	return code == SQLITE_OK ? sqlite3_step(statement) : code;
+}
+
+/* The key of an origin; it is found or made when it is first met. */
+static int find_origin(
+	struct store_inserter *inserter, uint32_t number, uint32_t *ret_key, struct ml_error *err)
+{
+	struct meter_origin origin;
+	int result = 0;
+	*ret_key = number <= METER_ORIGINS_MAX ? inserter->origins[number] : 0;
+	if (*ret_key || number == 0 || number > METER_ORIGINS_MAX || !inserter->engine ||
+		meter_origin_names(inserter->engine, number, &origin) < 0)
+		return 0;
+	int code = step_origin(inserter->find_origin, &origin);
+	if (code == SQLITE_ROW) {
+		*ret_key = (uint32_t)sqlite3_column_int64(inserter->find_origin, 0);
+	} else if (code == SQLITE_DONE) {
+		code = step_origin(inserter->add_origin, &origin);
+		if (code == SQLITE_DONE)
+			*ret_key = (uint32_t)sqlite3_last_insert_rowid(inserter->db);
+	}
+	if (!*ret_key)
+		result = ml_database_error(err, inserter->db, doing);
+	sqlite3_reset(inserter->find_origin);
+	sqlite3_reset(inserter->add_origin);
+	inserter->origins[number] = *ret_key;
+	return result;
+}
+
+/* ---- A reading ---- */
+
+static int bind_optional(sqlite3_stmt *statement, int place, int64_t value)
+{
+	return value ? sqlite3_bind_int64(statement, place, value)
+		     : sqlite3_bind_null(statement, place);
 }
 
 /* The telegram, once, also where filters made several readings of it. */
@@ -95,6 +152,8 @@ static int write_frame(struct store_inserter *inserter, const struct meter_readi
 	if (code == SQLITE_OK)
 		code = sqlite3_bind_blob(statement, 5, meter_reading_bytes(reading),
 			reading->telegram_length, SQLITE_STATIC);
+	if (code == SQLITE_OK)
+		code = bind_optional(statement, 6, row->origin);
 	if (code == SQLITE_OK)
 		code = sqlite3_step(statement);
 	const int result = code == SQLITE_DONE ? 0 : ml_database_error(err, inserter->db, doing);
@@ -116,14 +175,14 @@ static int write_row(
 	if (code == SQLITE_OK)
 		code = sqlite3_bind_int64(statement, 4, (int64_t)row->trace);
 	if (code == SQLITE_OK)
-		code = row->check ? sqlite3_bind_int64(statement, 5, row->check)
-				  : sqlite3_bind_null(statement, 5);
+		code = bind_optional(statement, 5, row->check);
 	if (code == SQLITE_OK)
-		code = row->shape ? sqlite3_bind_int64(statement, 6, row->shape)
-				  : sqlite3_bind_null(statement, 6);
+		code = bind_optional(statement, 6, row->shape);
 	if (code == SQLITE_OK)
 		code = sqlite3_bind_blob(
 			statement, 7, row->content, (int)row->length, SQLITE_STATIC);
+	if (code == SQLITE_OK)
+		code = bind_optional(statement, 8, row->origin);
 	if (code == SQLITE_OK)
 		code = sqlite3_step(statement);
 	const int result = code == SQLITE_DONE ? 0 : ml_database_error(err, inserter->db, doing);
@@ -157,6 +216,8 @@ int store_inserter_add(
 	if (result == 0 && reading->record_count)
 		result = store_intern_shape(
 			&inserter->interner, device, reading, row.time, &shape, err);
+	if (result == 0)
+		result = find_origin(inserter, reading->origin, &row.origin, err);
 	if (result < 0)
 		return result;
 	row.device = device->key;

@@ -6,13 +6,17 @@
 
 #include <sqlite3.h>
 
+#include "meter/origin.h"
 #include "store/block.h"
 #include "store/intern.h"
 
 struct store_inserter {
 	sqlite3 *db; /* not owned; NULL: not open */
 	sqlite3_stmt *add_reading, *add_frame, *add_block, *set_sequence;
+	sqlite3_stmt *find_origin, *add_origin;
 	struct store_interner interner;
+	struct ml_engine *engine; /* knows the names of origins; NULL: none is kept */
+	uint32_t origins[METER_ORIGINS_MAX + 1]; /* their keys here; 0: not looked up yet */
 	struct store_block block;
 	struct store_block block_before; /* as it was when the transaction began */
 	uint64_t sequence;               /* the last one given */

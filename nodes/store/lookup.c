@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -260,5 +261,31 @@ int store_view_telegram(struct store_view *view, const struct store_row *row,
 		result = view_error(view, err);
 	}
 	sqlite3_reset(frame);
+	return result;
+}
+
+int store_view_origin(struct store_view *view, uint32_t key, struct meter_origin *ret_origin,
+	struct ml_error *err)
+{
+	const int64_t number = key;
+	sqlite3_stmt *row = view_statement(view, VIEW_ORIGIN, err);
+	int result = 0;
+	if (!row)
+		return view_error(view, NULL);
+	int code = view_bind(row, &number, 1);
+	if (code == SQLITE_OK)
+		code = sqlite3_step(row);
+	if (code == SQLITE_ROW) {
+		char *const texts[] = {ret_origin->node, ret_origin->bus, ret_origin->interface,
+			ret_origin->receiver};
+		for (int i = 0; i < 4; i++)
+			(void)snprintf(texts[i], METER_ORIGIN_TEXT_MAX, "%s",
+				(const char *)sqlite3_column_text(row, i));
+	} else if (code == SQLITE_DONE) {
+		result = ml_error_set(err, -ENOENT, "origin %u is not known", (unsigned)key);
+	} else {
+		result = view_error(view, err);
+	}
+	sqlite3_reset(row);
 	return result;
 }

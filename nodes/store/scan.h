@@ -18,6 +18,7 @@
 
 #include <meterloom/error.h>
 
+#include "meter/origin.h"
 #include "store/pack.h"
 #include "store/row.h"
 
@@ -75,6 +76,10 @@ int store_view_trace(struct store_view *view, uint64_t trace,
  * The bytes are the view's, valid until the next call. */
 int store_view_telegram(struct store_view *view, const struct store_row *row,
 	const uint8_t **ret_bytes, size_t *ret_length, struct ml_error *err);
+
+/* The names of an origin (store_row.origin). -ENOENT. */
+int store_view_origin(struct store_view *view, uint32_t key, struct meter_origin *ret_origin,
+	struct ml_error *err);
 
 /* ---- Scans ---- */
 

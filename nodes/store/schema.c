@@ -134,7 +134,8 @@ const struct ml_migration store_migrations[] = {
 		" max_trace INTEGER NOT NULL,"
 		" count INTEGER NOT NULL,"
 		" body BLOB NOT NULL);"
-		"CREATE INDEX chunk_device ON chunk(device, month, first_time, last_time);"
+		"CREATE INDEX chunk_device ON chunk(device, month, first_time, last_time, "
+		"count);"
 		"CREATE INDEX chunk_sequence ON chunk(last_sequence, first_sequence, device, "
 		"min_trace, max_trace)"},
 	{"readings", 3,

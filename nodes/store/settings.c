@@ -6,6 +6,17 @@
 #include "store/writer.h"
 
 const struct ml_setting store_settings[] = {
+	{{.name = "store.pack_after",
+		 .kind = ML_PARAM_DURATION,
+		 .title = "Pack after",
+		 .help = "Readings that are older than this are packed, to about a byte a value. "
+			 "They "
+			 "are read all the same.",
+		 .unit = "d",
+		 .preset = "2",
+		 .min = 0,
+		 .max = 365},
+		ML_SETTING_SHARED},
 	{{.name = "store.round_commit",
 		 .kind = ML_PARAM_DURATION,
 		 .title = "Commit during a readout",

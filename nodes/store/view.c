@@ -46,6 +46,7 @@ static const char *const statements[VIEW_STATEMENTS] = {
 			      ">= ?1",
 	[VIEW_BODY] = "SELECT body FROM chunk WHERE key = ?",
 	[VIEW_TELEGRAM] = "SELECT trace, bytes FROM frame WHERE key <= ? ORDER BY key DESC LIMIT 1",
+	[VIEW_ORIGIN] = "SELECT node, bus, interface, receiver FROM origin WHERE key = ?",
 };
 
 int view_error(const struct store_view *view, struct ml_error *err)

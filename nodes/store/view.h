@@ -50,6 +50,7 @@ enum view_statement {
 	VIEW_TRACE_CHUNKS,
 	VIEW_BODY, /* of a chunk */
 	VIEW_TELEGRAM,
+	VIEW_ORIGIN,
 	VIEW_STATEMENTS
 };
 

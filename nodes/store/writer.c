@@ -27,6 +27,7 @@ static void close_database(struct store_writer *writer)
 {
 	store_inserter_close(&writer->inserter);
 	store_keep_close(&writer->keep);
+	store_upkeep_close(&writer->upkeep);
 	sqlite3_close(writer->db);
 	writer->db = NULL;
 }
@@ -267,16 +268,6 @@ static void timer_fired(struct ml_timer *timer)
 	write_now(writer);
 }
 
-/* ---- Doors ---- */
-
-static ml_time read_duration(struct ml_engine *engine, const char *setting)
-{
-	json_t *value = ml_setting_get(engine, setting);
-	const ml_time time = (ml_time)(json_number_value(value) * (double)ML_SEC);
-	json_decref(value);
-	return time;
-}
-
 static void use_lane(struct store_writer *writer, const struct ml_node *node)
 {
 	if (writer->lane)
@@ -307,6 +298,8 @@ static void stop_unused(struct store_writer *writer)
 void store_writer_open_door(struct store_writer *writer, struct store_door *door)
 {
 	use_lane(writer, door->node);
+	if (!writer->doors)
+		store_upkeep_start(&writer->upkeep, writer);
 	door->next = writer->doors;
 	writer->doors = door;
 	if (writer->troubled)
@@ -325,6 +318,8 @@ void store_writer_close_door(struct store_writer *writer, struct store_door *doo
 			break;
 		}
 	}
+	if (!writer->doors)
+		store_upkeep_stop(&writer->upkeep);
 	stop_unused(writer);
 }
 
@@ -399,7 +394,7 @@ void store_writer_round(struct store_writer *writer, struct store_door *door, bo
 	const ml_time now = ml_lane_now(writer->lane);
 	const ml_time soonest = writer->commits ? writer->last_commit + STORE_GATHER_TIME : now;
 	if (begins) {
-		writer->round_commit = read_duration(writer->engine, "store.round_commit");
+		writer->round_commit = store_setting(writer->engine, "store.round_commit") * ML_SEC;
 		door->rounds++;
 		return;
 	}
@@ -420,6 +415,7 @@ int store_writer_start(struct ml_engine *engine, void **ret_service, struct ml_e
 	writer->health.engine = engine;
 	writer->last_commit_wall = ML_NEVER;
 	writer->inserter.journal = true;
+	writer->inserter.engine = engine;
 	/* A database that cannot be opened is the nodes' trouble, not the gateway's end: the page
 	 * must come up to say so. */
 	(void)store_writer_ready(writer, NULL);

@@ -20,6 +20,7 @@
 #include "store/health.h"
 #include "store/insert.h"
 #include "store/keep.h"
+#include "store/upkeep.h"
 
 enum {
 	STORE_GATHER_MAX = 4096, /* readings; as many are written at once */
@@ -66,9 +67,10 @@ struct store_writer {
 	struct ml_error trouble;
 	bool undo; /* the file holds more than `sequence`: a commit that cannot be relied on */
 	uint64_t epoch;
-	uint64_t sequence;   /* the last one given; after a crash some before it are nobody's */
-	uint64_t committed;  /* of the last reading on the disk */
-	ml_time last_commit; /* monotonic */
+	uint64_t sequence;  /* the last one given; after a crash some before it are nobody's */
+	uint64_t committed; /* of the last reading on the disk */
+	struct store_upkeep upkeep;
+	ml_time last_commit;      /* monotonic */
 	ml_time last_commit_wall; /* ML_NEVER: none yet */
 	uint64_t commits, failures;
 	struct store_query *queries; /* nodes that run */

@@ -22,6 +22,7 @@
 
 #include "mbus/application.h"
 #include "meter/family.h"
+#include "meter/origin.h"
 #include "store/family.h"
 
 const char kit_graph[] =
@@ -442,6 +443,7 @@ static void make_reading(const struct gift *gift, uint64_t trace, void *block, s
 	reading->point = gift->point;
 	if (gift->time)
 		reading->time = gift->time;
+	reading->origin = meter_origin_number(gift->kit->engine, "bus", "roof", "sim:line", NULL);
 }
 
 static void give(void *user)
@@ -605,4 +607,18 @@ int64_t kit_sql(struct kit *kit, const char *database, const char *sql)
 	sqlite3_finalize(row);
 	sqlite3_close(db);
 	return value;
+}
+
+void kit_run_sql(struct kit *kit, const char *database, const char *sql)
+{
+	char path[128];
+	char *message = NULL;
+	sqlite3 *db = NULL;
+	(void)snprintf(path, sizeof path, "%s/%s.db", kit->data, database);
+	assert_int_equal(
+		sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL),
+		SQLITE_OK);
+	if (sqlite3_exec(db, sql, NULL, NULL, &message) != SQLITE_OK)
+		fail_msg("%s: %s", sql, message);
+	sqlite3_close(db);
 }

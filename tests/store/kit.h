@@ -100,6 +100,9 @@ void kit_call(struct kit *kit, const char *command, const char *params);
 /* A number from a database of the kit's, by SQL. */
 int64_t kit_sql(struct kit *kit, const char *database, const char *sql);
 
+/* Changes one; of a kit that is not open only `data` counts. */
+void kit_run_sql(struct kit *kit, const char *database, const char *sql);
+
 extern const struct ml_family kit_family;
 
 #endif

@@ -13,6 +13,7 @@
 
 #include "store/fault.h"
 #include "store/kit.h"
+#include "store/writer.h"
 
 static int setup(void **state)
 {
@@ -46,8 +47,88 @@ static void stored_then_delivered_and_passed_on(void **state)
 				 "SELECT length(bytes) FROM reading JOIN frame ON frame.key = "
 				 "reading.sequence WHERE reading.trace = 12 AND frame.trace = 12"),
 		25);
+	assert_int_equal(
+		kit_sql(kit, "readings",
+			"SELECT count(*) FROM reading JOIN origin ON origin.key = origin "
+			"WHERE node = 'bus' AND bus = 'roof' AND interface = 'sim:line' AND "
+			"receiver = ''"),
+		2);
+	assert_int_equal(kit_sql(kit, "readings", "SELECT count(*) FROM origin"), 1);
 	assert_int_equal(kit_sql(kit, "readings", "SELECT count(*) FROM shape"), 1);
 	assert_int_equal(kit_sql(kit, "readings", "SELECT count(*) FROM device"), 2);
+}
+
+/* In a running gateway, by itself; all that reads finds it as before. */
+static void old_readings_are_packed(void **state)
+{
+	struct kit *kit = *state;
+	for (unsigned day = 0; day < 12; day++) {
+		kit_give_many(kit, 12345678, 1000 * (day + 1), 300);
+		kit_run(kit, ML_DAY);
+	}
+	assert_int_equal(kit->delivered, 3600);
+	assert_true(kit_sql(kit, "readings", "SELECT sum(count) FROM chunk") >= 2047);
+	assert_int_equal(kit_sql(kit, "readings",
+				 "SELECT (SELECT sum(count) FROM chunk) + (SELECT count(*) FROM "
+				 "reading)"),
+		3600);
+	kit_call(kit, "store.status", "{}");
+	assert_non_null(strstr(kit->result, "\"packing\":{\"running\":false"));
+	kit_call(kit, "meter.readings",
+		"{'meter': '12345678', 'limit': 1000, 'from': "
+		"'2020-01-01T00:00:00Z'}");
+	assert_int_equal(kit->code, 0);
+	assert_non_null(strstr(kit->result, "\"trace\":1000,"));
+	assert_non_null(strstr(kit->result, "\"trace\":4099,"));
+	assert_non_null(strstr(kit->result, "\"next\""));
+	/* Nothing was delivered yet: the first batch begins with the oldest. */
+	kit->mode = KIT_FAIL;
+	kit_trigger(kit);
+	assert_true(kit->batch_count > 0);
+	assert_int_equal(kit->batches[0].first, 1);
+	assert_int_equal(kit->batches[0].traces[0], 1000);
+	assert_int_equal(kit->batches[0].seen, kit->batches[0].count);
+}
+
+/* A database of the first release is brought up with all that is in it. */
+static void an_older_database_is_kept(void **state)
+{
+	struct kit *kit = *state;
+	char sql[1024];
+	kit_give(kit, 12345678, 0, 11, 1000);
+	kit_give_failed(kit, 7, 12);
+	struct kit *older = kit_new(NULL);
+	struct kit file = {.data = ""};
+	(void)snprintf(file.data, sizeof file.data, "%s", older->data);
+	older->keep_data = true;
+	kit_free(older);
+	(void)snprintf(sql, sizeof sql, "%s/readings.db", file.data);
+	(void)remove(sql);
+	kit_run_sql(&file, "readings", store_migrations[0].sql);
+	(void)snprintf(sql, sizeof sql,
+		"ATTACH '%s/readings.db' AS new; INSERT INTO device SELECT * FROM new.device; "
+		"INSERT "
+		"INTO shape SELECT * FROM new.shape; INSERT INTO frame SELECT key, time, trace, "
+		"device, bytes FROM new.frame; INSERT INTO reading SELECT sequence, device, time + "
+		"123, trace, sequence, shape, content FROM new.reading; UPDATE store_state SET "
+		"value "
+		"= 2 WHERE name = 'sequence'; CREATE TABLE ml_migration (family TEXT, version "
+		"INTEGER, PRIMARY KEY (family, version)); INSERT INTO ml_migration VALUES "
+		"('store', "
+		"1)",
+		kit->data);
+	kit_run_sql(&file, "readings", sql);
+	kit_free(kit);
+	kit = kit_new(file.data);
+	*state = kit;
+	kit_apply(kit, kit_graph);
+	assert_int_equal(kit_sql(kit, "readings", "SELECT count(*) FROM reading"), 2);
+	assert_int_equal(kit_sql(kit, "readings", "SELECT sum(time % 1000) FROM reading"), 0);
+	assert_int_equal(kit_sql(kit, "readings", "SELECT count(*) FROM device_shape"), 1);
+	kit_call(kit, "meter.readings", "{'meter': '12345678'}");
+	assert_non_null(strstr(kit->result, "\"trace\":11,"));
+	kit_give(kit, 12345678, 0, 13, 1001);
+	assert_int_equal(kit_sql(kit, "readings", "SELECT max(sequence) >= 3 FROM reading"), 1);
 }
 
 /* While a round runs, its readings wait for others; its end ends the waiting. */
@@ -291,6 +372,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		STORE_TEST(stored_then_delivered_and_passed_on),
+		STORE_TEST(old_readings_are_packed),
+		STORE_TEST(an_older_database_is_kept),
 		STORE_TEST(a_round_is_written_together),
 		STORE_TEST(failed_readouts_are_kept),
 		STORE_TEST(sequences_go_on_after_a_restart),
