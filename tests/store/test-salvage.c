@@ -116,10 +116,22 @@ struct found {
 	long lost, pages; /* as the event has it; -1: there was none */
 };
 
+/* Events are kept: those of an earlier start would be taken for this one's. */
+static void forget_events(const char *data)
+{
+	static const char *const names[] = {"log.db", "log.db-wal", "log.db-shm"};
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		char path[128];
+		(void)snprintf(path, sizeof path, "%s/%s", data, names[i]);
+		(void)unlink(path);
+	}
+}
+
 /* The gateway begins with the directory and goes on: what it has then. */
 static struct found begin(const char *data)
 {
 	struct found found;
+	forget_events(data);
 	struct kit *kit = kit_new(data);
 	kit->keep_data = true;
 	kit->mode = KIT_HOLD;
