@@ -265,11 +265,11 @@ static void begin_stream(const struct packing *p, struct chunk_rows *stream)
 	stream->split = 0;
 	for (size_t i = 0; i < stream->count; i++) {
 		const struct store_row *row = &p->rows[stream->rows[i]];
-		struct store_in in = {.at = row->content, .end = row->content + row->length};
 		struct chunk_token token;
 		packer->at[i] = (struct store_in){0};
 		if (!row->length || !chunk_content_fits(row->content, row->length, stream->records))
 			continue;
+		struct store_in in = {.at = row->content, .end = row->content + row->length};
 		(void)chunk_head_take(&in, &packer->heads[i]);
 		packer->at[i] = in;
 		stream->split++;

@@ -338,9 +338,9 @@ static int read_rows(struct store_chunk *chunk, bool content, uint32_t *indices)
 			result = add_contents(chunk, s, of_stream);
 		of_stream += count;
 	}
-	const uint8_t *at = chunk->content.at;
-	for (size_t i = 0; result == 0 && content && i < chunk->count; i++) {
-		chunk->rows[indices[i]].content = at;
+	size_t at = 0;
+	for (size_t i = 0; result == 0 && chunk->content.length && i < chunk->count; i++) {
+		chunk->rows[indices[i]].content = chunk->content.at + at;
 		at += chunk->rows[indices[i]].length;
 	}
 	return result;
@@ -350,7 +350,7 @@ int store_chunk_rows(struct store_chunk *chunk, int64_t device, bool content,
 	const struct store_row **ret_rows, struct ml_error *err)
 {
 	if (!chunk->rows || (content && !chunk->has_content)) {
-		uint32_t *indices = malloc(chunk->count * sizeof *indices);
+		uint32_t *indices = calloc(chunk->count, sizeof *indices);
 		free(chunk->rows);
 		chunk->rows = calloc(chunk->count, sizeof *chunk->rows);
 		const int result =

@@ -249,8 +249,7 @@ static void packed_values_are_the_same(void **state)
 		"{'series': 'p1.000000000010'}",
 		"{'series': 'p1.000000000000'}",
 		"{'series': 'p1.000000000010', 'points': 7}",
-		"{'series': 'p1.000000000010', 'points': 100, 'from': '2026-09-21T14:15:00Z', "
-		"'to': '2026-09-21T14:16:30Z'}",
+		"{'series': 'p1.000000000010', 'from': '2026-09-21T14:15:00Z'}",
 	};
 	enum { QUESTIONS = sizeof questions / sizeof *questions };
 	char *before[QUESTIONS];
