@@ -62,6 +62,23 @@ class Serial(kit.Case):
         self.assertEqual(result['read'] + result['failed'], METERS)
         self.assertGreaterEqual(result['failed'], 1)
 
+    def test_what_is_read_continuously_is_current_and_in_no_database(self):
+        self.sim(METERS, arguments=['--fast'])
+        graph = kit.add(kit.reading_graph(continuous=True),
+                        [{'id': 'live', 'type': 'decode'},
+                         {'id': 'now-known', 'type': 'current-values'}],
+                        ['bus.continuous live', 'live now-known'])
+        gateway = self.gateway(graph, arguments=kit.script_of(self.folder, METERS))
+        gateway.until_node('bus', lambda node: node['own']['continuous_passes'] >= 3)
+        meters = gateway.call('meter.current')['meters']
+        self.assertEqual([meter['state'] for meter in meters], ['read'] * METERS)
+        self.assertTrue(all(meter['values'] for meter in meters))
+        point = gateway.get('/api/v1/meters')['meters'][0]['point']
+        self.assertEqual(gateway.get(f'/api/v1/meters/%23{point}/readings')['readings'], [])
+        # A round beside it is stored.
+        self.assertEqual(gateway.act('bus', 'read-now')['read'], METERS)
+        gateway.until_node('store', lambda node: node['own']['stored'] == METERS)
+
     def test_a_device_that_may_not_be_opened_or_is_no_line_is_told_as_such(self):
         with open(self.path('file'), 'w', encoding='utf-8'):
             pass

@@ -181,6 +181,22 @@ static void wireless_meter_behind_a_receiver_has_its_own_address(void **state)
 	assert_int_equal(round_within(rig, ML_MINUTE)->read, 1);
 }
 
+static void next_request_goes_out_while_nothing_has_room(void **state)
+{
+	struct rig *rig = *state;
+	rig->stuck = true;
+	start(rig, &ten, METER_MODE_PRIMARY, ",'multi_telegram':'off'");
+	rig_trigger(rig);
+	rig_pass(rig, ML_HOUR);
+	/* Four wait on the wire, and the fifth was asked all the same: ten bytes each. */
+	assert_int_equal(rig->frame_count, 0);
+	assert_int_equal(rig->written, 5 * 10);
+	ml_node_demand(rig->taker, 0, SIZE_MAX);
+	rig_pass(rig, ML_MINUTE);
+	assert_int_equal(rig->ends[0].read, 10);
+	assert_int_equal(rig->frame_count, 10);
+}
+
 /* ---- The line ---- */
 
 static void echo_changes_nothing(void **state)
@@ -382,6 +398,7 @@ int main(void)
 		WITH_RIG(two_meters_at_one_address_are_a_collision),
 		WITH_RIG(meter_of_another_rate_is_silent_and_the_others_are_read),
 		WITH_RIG(wireless_meter_behind_a_receiver_has_its_own_address),
+		WITH_RIG(next_request_goes_out_while_nothing_has_room),
 		cmocka_unit_test(echo_changes_nothing),
 		WITH_RIG(rests_within_answers_do_no_harm),
 		WITH_RIG(converter_that_adds_a_byte_is_borne),
