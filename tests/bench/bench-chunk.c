@@ -136,7 +136,8 @@ static void open_database(struct bench *b, const char *path)
 				"first_time "
 				"INTEGER, last_time INTEGER, min_trace INTEGER, max_trace INTEGER, "
 				"count INTEGER, body BLOB);"
-				"CREATE INDEX chunk_device ON chunk(device, first_time, last_time);"
+				"CREATE INDEX chunk_device ON chunk(device, month, first_time, "
+				"last_time);"
 				"CREATE INDEX chunk_sequence ON chunk(last_sequence, "
 				"first_sequence, "
 				"min_trace, max_trace); BEGIN",
