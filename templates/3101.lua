@@ -89,13 +89,8 @@ function render(batch, out, options)
       local meter = reading.meter
       local row = {gateway.serial, meter and meter.id, meter and meter.manufacturer,
         meter and meter.version, meter and meter.medium_code, reading.moid,
-        text.date(reading.unix, options.date), reading.status_code, #reading.records,
-        n = lead + #names}
-      local places = places_of(reading, columns)
-      for i, record in ipairs(reading.records) do
-        row[lead + places[i]] = record
-      end
-      csv:row(row)
+        text.date(reading.unix, options.date), reading.status_code, #reading.records, n = lead}
+      csv:row(row, reading, places_of(reading, columns), #names)
     end
   end
 end

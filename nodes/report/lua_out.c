@@ -10,6 +10,8 @@
 
 #include "report/lua_text.h"
 
+enum { COLUMNS_MAX = 10000 };
+
 struct out_object {
 	uint32_t generation;
 };
@@ -218,24 +220,108 @@ static int document_line(lua_State *L)
 	return write_out(L, t, output, t->locale.line_end, strlen(t->locale.line_end));
 }
 
-static void add_field(lua_State *L, struct report_template *t, int index, bool first)
+/* What is in t->field, as a field of the row. */
+static void flush_field(struct report_template *t)
 {
-	char separator = t->locale.separator;
-	if (!first)
-		ml_buffer_append(&t->scratch, &separator, 1);
-	if (lua_isnil(L, index)) /* most, in a report on many kinds of meters */
-		return;
 	struct ml_buffer *value = &t->field;
-	ml_buffer_clear(value);
-	const char *wrong = report_value_text(L, index, t->locale.decimal_sign, value);
-	if (!wrong && value->data)
-		report_csv_field(&t->scratch, separator, value->data, value->length);
-	if (value->failed) {
-		t->scratch.failed = true;
-		ml_buffer_free(value);
-	}
+	if (value->data)
+		report_csv_field(&t->scratch, t->locale.separator, value->data, value->length);
+	if (!value->failed)
+		return;
+	t->scratch.failed = true;
+	ml_buffer_free(value);
+}
+
+static void add_separators(struct report_template *t, size_t count)
+{
+	char *at = ml_buffer_reserve(&t->scratch, count);
+	if (!at)
+		return;
+	memset(at, t->locale.separator, count);
+	at[count] = '\0';
+	t->scratch.length += count;
+}
+
+static void add_field(lua_State *L, struct report_template *t, int index)
+{
+	ml_buffer_clear(&t->field);
+	const char *wrong = report_value_text(L, index, t->locale.decimal_sign, &t->field);
 	if (wrong)
 		(void)luaL_error(L, "document:row: %s", wrong);
+	flush_field(t);
+}
+
+/* The fields of the table at 2; how many. */
+static lua_Integer add_table(lua_State *L, struct report_template *t)
+{
+	lua_Integer fields = (lua_Integer)lua_rawlen(L, 2);
+	size_t separators = 0;
+	lua_getfield(L, 2, "n");
+	if (lua_isinteger(L, -1))
+		fields = lua_tointeger(L, -1);
+	lua_pop(L, 1);
+	for (lua_Integer i = 1; i <= fields; i++) {
+		ml_lua_charge(L, 3);
+		/* Most are nil, in a report on many kinds of meters. */
+		if (lua_rawgeti(L, 2, i) != LUA_TNIL) {
+			add_separators(t, separators);
+			separators = 0;
+			add_field(L, t, -1);
+		}
+		separators += i < fields;
+		lua_pop(L, 1);
+	}
+	add_separators(t, separators);
+	return fields;
+}
+
+/* Which record stands in which column, by the table at 4. */
+static void place_records(
+	lua_State *L, struct report_template *t, const struct meter_reading *reading, size_t count)
+{
+	if (count > t->column_count) {
+		uint16_t *columns = realloc(t->columns, count * sizeof *columns);
+		if (!columns)
+			(void)luaL_error(L, "the system is out of memory");
+		t->columns = columns;
+		t->column_count = count;
+	}
+	memset(t->columns, 0, count * sizeof *t->columns);
+	for (lua_Integer i = 1; i <= reading->record_count; i++) {
+		(void)lua_rawgeti(L, 4, i);
+		const lua_Integer place = lua_tointeger(L, -1);
+		lua_pop(L, 1);
+		if (place < 0 || place > (lua_Integer)count)
+			(void)luaL_error(L, "document:row: record %d stands in column %d of %d",
+				(int)i, (int)place, (int)count);
+		if (place > 0)
+			t->columns[place - 1] = (uint16_t)i;
+	}
+}
+
+/* document:row(fields, reading, places, count): after these, `count` columns; record i of the
+ * reading stands in column places[i]. */
+static void add_records(lua_State *L, struct report_template *t, bool first)
+{
+	const struct meter_reading *reading = meter_lua_check(L, 3);
+	const lua_Integer count = luaL_checkinteger(L, 5);
+	size_t separators = 0;
+	luaL_checktype(L, 4, LUA_TTABLE);
+	luaL_argcheck(L, count >= 0 && count <= COLUMNS_MAX, 5, "too many columns");
+	ml_lua_charge(L, 3 * (count + reading->record_count));
+	place_records(L, t, reading, (size_t)count);
+	for (size_t i = 0; i < (size_t)count; i++) {
+		separators += i > 0 || !first;
+		if (!t->columns[i])
+			continue;
+		add_separators(t, separators);
+		separators = 0;
+		ml_buffer_clear(&t->field);
+		report_record_text(reading, meter_reading_record(reading, t->columns[i] - 1u),
+			t->locale.decimal_sign, &t->field);
+		flush_field(t);
+	}
+	add_separators(t, separators);
 }
 
 /* document:row(value, …) or document:row{value, …, n = count}: one record of CSV. */
@@ -245,21 +331,15 @@ static int document_row(lua_State *L)
 	struct report_output *output = check_output(L, &t);
 	const int count = lua_gettop(L);
 	ml_buffer_clear(&t->scratch);
-	if (count == 2 && lua_istable(L, 2)) {
-		lua_Integer fields = (lua_Integer)lua_rawlen(L, 2);
-		lua_getfield(L, 2, "n");
-		if (lua_isinteger(L, -1))
-			fields = lua_tointeger(L, -1);
-		lua_pop(L, 1);
-		for (lua_Integer i = 1; i <= fields; i++) {
-			ml_lua_charge(L, 3);
-			(void)lua_rawgeti(L, 2, i);
-			add_field(L, t, -1, i == 1);
-			lua_pop(L, 1);
-		}
+	if (count >= 2 && lua_istable(L, 2) && (count == 2 || count == 5)) {
+		const lua_Integer fields = add_table(L, t);
+		if (count == 5)
+			add_records(L, t, fields <= 0);
 	} else {
-		for (int i = 2; i <= count; i++)
-			add_field(L, t, i, i == 2);
+		for (int i = 2; i <= count; i++) {
+			add_separators(t, i > 2);
+			add_field(L, t, i);
+		}
 	}
 	ml_buffer_append(&t->scratch, t->locale.line_end, strlen(t->locale.line_end));
 	return write_scratch(L, t, output);

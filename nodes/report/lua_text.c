@@ -10,6 +10,17 @@
 
 /* ---- Values ---- */
 
+void report_record_text(const struct meter_reading *reading, const struct meter_record *record,
+	char decimal_sign, struct ml_buffer *out)
+{
+	char text[METER_VALUE_TEXT_MAX];
+	const size_t length = meter_record_text(reading, record, text);
+	if (record->kind == METER_NUMBER)
+		report_number(out, decimal_sign, text, length);
+	else
+		ml_buffer_append(out, text, length);
+}
+
 const char *report_value_text(lua_State *L, int index, char decimal_sign, struct ml_buffer *out)
 {
 	char text[METER_VALUE_TEXT_MAX];
@@ -44,11 +55,7 @@ const char *report_value_text(lua_State *L, int index, char decimal_sign, struct
 	record = meter_lua_to_record(L, index, &reading);
 	if (!record)
 		return "a value is a text, a number, a decimal, a record or nil";
-	length = meter_record_text(reading, record, text);
-	if (record->kind == METER_NUMBER)
-		report_number(out, decimal_sign, text, length);
-	else
-		ml_buffer_append(out, text, length);
+	report_record_text(reading, record, decimal_sign, out);
 	return NULL;
 }
 

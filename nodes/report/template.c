@@ -132,6 +132,7 @@ void report_template_free(struct report_template *t)
 	meter_lua_view_free(&t->view);
 	ml_buffer_free(&t->scratch);
 	ml_buffer_free(&t->field);
+	free(t->columns);
 	free(t);
 }
 

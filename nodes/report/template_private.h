@@ -29,6 +29,8 @@ struct report_template {
 
 	struct ml_buffer scratch;
 	struct ml_buffer field; /* of a row, on its way into `scratch` */
+	uint16_t *columns;      /* of a row: which record stands in each, from 1; owned */
+	size_t column_count;
 };
 
 /* The template whose sandbox this is. */
