@@ -13,8 +13,9 @@ enum receiver_answer { RECEIVER_TAKES, RECEIVER_FAILS, RECEIVER_REFUSES };
 struct received {
 	char node[16]; /* that received it */
 	char name[128], key[40], path[600];
-	char bytes[RECEIVED_BYTES_MAX];
-	size_t size;
+	char bytes[RECEIVED_BYTES_MAX]; /* the first of them */
+	size_t size, lines;
+	uint64_t hash; /* of all */
 };
 
 /* What all nodes "t-receiver" of this process got. */

@@ -146,6 +146,37 @@ static void a_stretch_of_time_is_sent_again_in_pieces(void **state)
 	assert_int_equal(kit->code, -EINVAL);
 }
 
+/* Readings that lie in chunks by now, and those of the newest block that do not. */
+static void what_is_packed_is_sent_again_as_it_was(void **state)
+{
+	enum { TIMES = 60, EACH = 40 };
+	struct kit *kit = *state;
+	way_apply_limit(kit, way_csv, 10000);
+	for (uint64_t i = 0; i < TIMES; i++) {
+		kit_give_many(kit, 1 + (unsigned)(i % 3), 1 + i * EACH, EACH);
+		kit_run(kit, ML_MINUTE);
+	}
+	kit_trigger(kit);
+	assert_int_equal(receiver.count, 1);
+	kit_run(kit, 5 * ML_DAY);
+	const int64_t packed = kit_sql(kit, "readings", "SELECT total(count) FROM chunk");
+	assert_in_range(packed, 1024, TIMES * EACH - 1);
+	assert_int_equal(
+		kit_sql(kit, "readings", "SELECT count(*) FROM reading"), TIMES * EACH - packed);
+	kit_call(kit, "report.resend", "{'destination': 'office', 'from': '2026-01-01'}");
+	assert_int_equal(kit->code, 0);
+	assert_int_equal(receiver.count, 2);
+	assert_true(receiver.received[0].lines >= TIMES * EACH);
+	assert_int_equal(receiver.received[1].lines, receiver.received[0].lines);
+	assert_int_equal(receiver.received[1].hash, receiver.received[0].hash);
+	/* A destination that has had nothing yet gets it all, too. */
+	assert_int_equal(kit_sql(kit, "readings", "DELETE FROM cursor RETURNING 1"), 1);
+	way_expect_number(kit, "behind.readings", TIMES * EACH);
+	kit_trigger(kit);
+	assert_int_equal(receiver.count, 3);
+	assert_int_equal(receiver.received[2].hash, receiver.received[0].hash);
+}
+
 static void what_is_to_be_sent_again_can_be_taken_back(void **state)
 {
 	struct kit *kit = *state;
@@ -237,6 +268,7 @@ int main(void)
 		DELIVERY_TEST(a_test_goes_to_the_receiver_and_moves_nothing),
 		DELIVERY_TEST(a_download_is_rendered_and_not_sent),
 		DELIVERY_TEST(a_stretch_of_time_is_sent_again_in_pieces),
+		DELIVERY_TEST(what_is_packed_is_sent_again_as_it_was),
 		DELIVERY_TEST(what_is_to_be_sent_again_can_be_taken_back),
 		DELIVERY_TEST(it_is_known_in_which_report_a_reading_went),
 		DELIVERY_TEST(the_history_is_bounded),

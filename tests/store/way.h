@@ -17,6 +17,8 @@ extern const char way_csv[], way_json[];
 
 /* Applies the graph with these. */
 void way_apply(struct kit *kit, const char *render);
+/* The same with another number of readouts. */
+void way_apply_limit(struct kit *kit, const char *render, unsigned limit);
 /* A kit with it; both may be NULL. */
 struct kit *way_begin(const char *data, const struct ml_files *files);
 int way_setup(void **state);
