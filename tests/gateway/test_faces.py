@@ -22,6 +22,10 @@ ROUTES = [  # of issue and documentation; * may be any word
     'GET /api/v1/metrics', 'GET /api/v1/node-types', 'GET /api/v1/nodes',
     'GET /api/v1/openapi.json', 'GET /api/v1/revisions', 'GET /api/v1/revisions/*',
     'POST /api/v1/revisions/*/apply', 'GET /api/v1/settings', 'GET /api/v1/status',
+    'GET /api/v1/documents/*', 'GET /api/v1/reports', 'GET /api/v1/reports/*/deliveries',
+    'POST /api/v1/reports/*/discard', 'POST /api/v1/reports/*/download',
+    'POST /api/v1/reports/*/rebuild', 'POST /api/v1/reports/*/resend',
+    'POST /api/v1/reports/*/test',
     'GET /metrics', 'POST /rpc',
 ]
 
