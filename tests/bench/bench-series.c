@@ -233,8 +233,10 @@ static void measure(struct bench *b)
 		warm, ASKS, worst, processor, b->length / 1024);
 	worst = 0;
 	for (int64_t device = 100; device < 100 + COLD; device++) {
-		/* Its connection to read with is opened by the first question. */
+		/* Its connection to read with is opened by the first question. What it looks at
+		 * by itself after a start (the whole file is checked) is not of this. */
 		engine = start(b);
+		ml_engine_simulate(engine, 0);
 		choose(b, device);
 		drop_cache(b);
 		const double took = ask(b, engine, CLOCK_MONOTONIC);
