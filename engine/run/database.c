@@ -204,8 +204,21 @@ static int open_file(struct ml_engine *engine, const char *name, int flags, sqli
 	return 0;
 }
 
-int ml_database_open(struct ml_engine *engine, const char *name, bool write, sqlite3 **ret_db,
+/* Without this one the gateway does not begin: what a person can do is said at once. */
+static int advise(struct ml_engine *engine, const char *name, int result, struct ml_error *wrong,
 	struct ml_error *err)
+{
+	if (result == -EUCLEAN && strcmp(name, "meterloom") == 0 && ml_engine_data(engine))
+		return ml_error_set(err, result,
+			"meterloom.db (graphs, settings, meters) is damaged (%.60s): put back a "
+			"copy of it, without a meterloom.db-wal beside; or move both away and "
+			"begin anew. readings.db is not touched",
+			wrong->text);
+	return ml_error_set(err, result, "%s", wrong->text);
+}
+
+static int open_and_migrate(struct ml_engine *engine, const char *name, bool write,
+	sqlite3 **ret_db, struct ml_error *err)
 {
 	sqlite3 *db = NULL;
 	*ret_db = NULL;
@@ -228,6 +241,14 @@ int ml_database_open(struct ml_engine *engine, const char *name, bool write, sql
 	}
 	*ret_db = db;
 	return 0;
+}
+
+int ml_database_open(struct ml_engine *engine, const char *name, bool write, sqlite3 **ret_db,
+	struct ml_error *err)
+{
+	struct ml_error wrong = ML_ERROR_NONE;
+	const int result = open_and_migrate(engine, name, write, ret_db, &wrong);
+	return result < 0 ? advise(engine, name, result, &wrong, err) : 0;
 }
 
 int ml_databases_start(struct ml_engine *engine, struct ml_error *err)

@@ -44,7 +44,7 @@ struct check {
 	struct ml_job *job; /* NULL: it runs by itself */
 	bool cancelled;
 	sqlite3 *db;
-	unsigned opened; /* the writer's count when it was */
+	unsigned file; /* which one it is */
 	struct store_check_stage stages[STORE_CHECK_STAGES_MAX];
 	size_t count, stage;
 	int64_t place;
@@ -145,16 +145,16 @@ static void end(struct check *check, const struct ml_error *wrong)
 static int open_database(struct check *check, struct ml_error *err)
 {
 	const struct store_writer *writer = store_writer(check->engine);
-	const unsigned opened = atomic_load(&writer->opened);
-	/* The file may be another one since: from the beginning. */
-	if (check->db && check->opened == opened)
+	const unsigned file = atomic_load(&writer->health.files);
+	/* Another one since: from the beginning. */
+	if (check->db && check->file == file)
 		return 0;
 	sqlite3_close(check->db);
 	check->db = NULL;
 	check->stage = 0;
 	check->place = INT64_MIN;
 	check->rows = 0;
-	check->opened = opened;
+	check->file = file;
 	const int result = ml_database_open(check->engine, "readings", false, &check->db, err);
 	return result < 0 ? result
 			  : store_check_stages(check->db, check->stages, &check->count, err);

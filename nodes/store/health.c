@@ -119,6 +119,7 @@ int store_health_put_in_place(struct store_health *health, struct ml_error *err)
 	int result = files->rename(files->user, part, path, true);
 	if (result == 0)
 		result = sync_folder(health);
+	atomic_fetch_add(&health->files, 1);
 	return result < 0 ? ml_error_set(err, result, "renaming %s: %s", part, strerror(-result))
 			  : 0;
 }
@@ -190,7 +191,9 @@ static int open_whole(struct store_health *health, sqlite3 **ret_db, struct ml_e
 	int result = ml_database_open(health->engine, "readings", true, ret_db, err);
 	if (result < 0)
 		return result;
-	result = store_health_schema(health, *ret_db, err);
+	/* Once is enough: while a disk fails, this is tried again and again. */
+	if (!health->begun)
+		result = store_health_schema(health, *ret_db, err);
 	if (result < 0) {
 		sqlite3_close(*ret_db);
 		*ret_db = NULL;

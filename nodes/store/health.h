@@ -7,6 +7,7 @@
 #define STORE_HEALTH_H
 
 #include <sqlite3.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -24,6 +25,7 @@ struct store_health {
 	char damage[160];       /* what was found */
 	dev_t device;           /* of the write-ahead log that is open; inode 0: none yet */
 	ino_t inode;
+	atomic_uint files; /* that took the place of another; any thread */
 };
 
 /* Opens readings.db, in place of ml_database_open(), after a look at whether it is whole. A damaged

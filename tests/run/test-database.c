@@ -193,6 +193,27 @@ static void a_file_that_is_no_database_is_told(void **state)
 	ml_engine_free(engine);
 }
 
+/* Without meterloom.db there is no gateway: it says what to do. */
+static void a_damaged_meterloom_db_is_told_with_what_to_do(void **state)
+{
+	struct place *const place = *state;
+	struct ml_error err = ML_ERROR_NONE;
+	char path[128];
+	ml_engine_free(engine_of(place, first_steps, true));
+	(void)snprintf(path, sizeof path, "%s/meterloom.db", place->data);
+	FILE *const file = fopen(path, "w");
+	assert_non_null(file);
+	for (int i = 0; i < 1000; i++)
+		(void)fputs("no database ", file);
+	assert_int_equal(fclose(file), 0);
+	const struct ml_engine_options options = {.clock = place->clock, .data = place->data};
+	struct ml_engine *engine = NULL;
+	assert_int_equal(ml_engine_new(&options, &engine, &err), -EUCLEAN);
+	assert_non_null(strstr(err.text, "meterloom.db (graphs, settings, meters) is damaged"));
+	assert_non_null(strstr(err.text, "put back a copy"));
+	assert_non_null(strstr(err.text, "readings.db is not touched"));
+}
+
 static void in_memory_they_are_shared_within_one_engine(void **state)
 {
 	struct place *const place = *state;
@@ -240,6 +261,7 @@ int main(void)
 		EACH(a_step_that_fails_leaves_the_old_schema),
 		EACH(a_newer_database_is_refused),
 		EACH(a_file_that_is_no_database_is_told),
+		EACH(a_damaged_meterloom_db_is_told_with_what_to_do),
 		EACH(in_memory_they_are_shared_within_one_engine),
 		EACH(who_reads_cannot_write),
 	};

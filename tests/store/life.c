@@ -296,7 +296,9 @@ void life_live(struct life *life, unsigned steps)
 			kit_trigger(life->kit);
 			break;
 		case 6:
-			kit_run(life->kit, (ml_time)life_random(life, 3600) * ML_SEC);
+			kit_run(life->kit,
+				(ml_time)life_random(life, life->longest ? life->longest : 3600) *
+					ML_SEC);
 			break;
 		case 7:
 			release_held(life);

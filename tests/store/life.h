@@ -15,10 +15,11 @@
 
 struct life {
 	struct kit *kit;
-	int tell_to;     /* a pipe */
-	uint64_t random; /* not 0 */
-	uint64_t trace;  /* of the next reading */
-	bool faithful;   /* the head-end takes and acknowledges all */
+	int tell_to;      /* a pipe */
+	uint64_t random;  /* not 0 */
+	uint64_t trace;   /* of the next reading */
+	unsigned longest; /* s that pass at once; 0: an hour */
+	bool faithful;    /* the head-end takes and acknowledges all */
 };
 
 uint64_t life_random(struct life *life, uint64_t below);

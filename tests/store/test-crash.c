@@ -1,132 +1,123 @@
-/* Killed in the middle of writing, again and again: what was acknowledged is there, once.
+/* Killed at any moment, again and again: every reading that was acknowledged is there once, every
+ * stored one reaches the head-end, in order, and repeated reports are the same to the byte.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <setjmp.h>
 #include <signal.h>
-#include <sqlite3.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-#include "store/kit.h"
+#include <meterloom/clock.h>
+#include <meterloom/files.h>
 
-enum { KILLS = 15, BATCH = 37 };
+#include "count.h"
+#include "store/child.h"
 
-static int report_to;
+enum {
+	KILLS = 1000,
+	KILLS_OF_A_LIFE = 50,   /* then another directory */
+	TRACES_OF_A_RUN = 8000, /* more than any gives */
+	STEPS = 16,
+};
 
-static void tell(struct kit *kit, uint64_t trace)
+struct run {
+	const char *data;
+	unsigned number;
+	uint64_t seed;
+	ml_time dies_after; /* 0: it lives to its end */
+	bool last;
+};
+
+static void die(int number)
 {
-	(void)kit;
-	if (write(report_to, &trace, sizeof trace) != sizeof trace)
-		_exit(1);
+	(void)number;
+	(void)kill(getpid(), SIGKILL);
 }
 
-/* The child: writes until it is killed, and tells what was acknowledged. */
-static void write_for_ever(const char *data, uint64_t trace)
+/* Between any two instructions, since the alarm comes by the clock. */
+static void die_after(ml_time time)
 {
-	struct kit *kit = kit_new(data);
-	kit->on_delivered = tell;
-	kit_apply(kit, kit_graph);
-	for (;;) {
-		kit_give_many(kit, 1 + (unsigned)(trace % 50), trace, BATCH);
-		trace += BATCH;
-		kit_run(kit, ML_MINUTE);
-	}
+	const struct itimerval alarm = {.it_value = {.tv_sec = (time_t)(time / ML_SEC),
+						.tv_usec = (suseconds_t)(time % ML_SEC)}};
+	if (!time)
+		return;
+	(void)signal(SIGALRM, die);
+	assert_int_equal(setitimer(ITIMER_REAL, &alarm, NULL), 0);
 }
 
-/* Kills the child after it told so many acknowledgements; returns how many it told in all. */
-static size_t run_and_kill(const char *data, uint64_t first, size_t after, uint64_t *acknowledged)
+static void live(void *user, int tell_to)
 {
-	int ends[2];
-	size_t count = 0;
-	uint64_t trace;
-	assert_int_equal(pipe(ends), 0);
-	const pid_t child = fork();
-	assert_true(child >= 0);
-	if (child == 0) {
-		(void)close(ends[0]);
-		report_to = ends[1];
-		write_for_ever(data, first);
-		_exit(1);
-	}
-	(void)close(ends[1]);
-	while (read(ends[0], &trace, sizeof trace) == sizeof trace) {
-		acknowledged[count++] = trace;
-		if (count == after)
-			assert_int_equal(kill(child, SIGKILL), 0);
-		assert_true(count < 200000);
-	}
-	(void)close(ends[0]);
-	int status;
-	assert_int_equal(waitpid(child, &status, 0), child);
-	assert_true(WIFSIGNALED(status));
-	return count;
+	const struct run *run = user;
+	struct life life = {.tell_to = tell_to,
+		.random = run->seed * 6364136223846793005u + 1442695040888963407u,
+		.trace = 1 + (uint64_t)run->number * TRACES_OF_A_RUN};
+	die_after(run->dies_after);
+	assert_true(life_begin(&life, run->data, &ml_files_system, run->number, life_documents));
+	if (run->last)
+		life_finish(&life);
+	else
+		life_live(&life, STEPS);
+	if (run->dies_after)
+		die(0);
+	life_end(&life);
 }
 
-static void check_all(const char *data, const uint64_t *acknowledged, size_t count)
+/* How long it took. */
+static ml_time in_a_child(struct run *run, struct tale *tale)
 {
-	char path[128];
-	sqlite3 *db = NULL;
-	sqlite3_stmt *row = NULL;
-	(void)snprintf(path, sizeof path, "%s/readings.db", data);
-	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-	assert_int_equal(sqlite3_prepare_v2(db, "SELECT count(*) FROM reading WHERE trace = ?", -1,
-				 &row, NULL),
-		SQLITE_OK);
-	/* Few enough rows that a look at each is cheap with this. */
-	assert_int_equal(
-		sqlite3_exec(db, "CREATE INDEX IF NOT EXISTS t ON reading(trace)", 0, 0, 0), 0);
-	for (size_t i = 0; i < count; i++) {
-		sqlite3_reset(row);
-		sqlite3_bind_int64(row, 1, (int64_t)acknowledged[i]);
-		assert_int_equal(sqlite3_step(row), SQLITE_ROW);
-		assert_int_equal(sqlite3_column_int64(row, 0), 1);
-	}
-	sqlite3_finalize(row);
-	assert_int_equal(sqlite3_prepare_v2(db, "PRAGMA integrity_check", -1, &row, NULL), 0);
-	assert_int_equal(sqlite3_step(row), SQLITE_ROW);
-	assert_string_equal((const char *)sqlite3_column_text(row, 0), "ok");
-	sqlite3_finalize(row);
-	sqlite3_close(db);
+	struct ml_clock *clock = ml_clock_new_real();
+	const ml_time begin = ml_clock_monotonic(clock);
+	const int status = child_run(live, run, tale);
+	const ml_time took = ml_clock_monotonic(clock) - begin;
+	ml_clock_free(clock);
+	if (run->dies_after ? !WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL : status != 0)
+		fail_msg("seed %llu in %s: the gateway ended with status %x",
+			(unsigned long long)run->seed, run->data, (unsigned)status);
+	return took;
 }
 
-static void killed_at_any_moment_keeps_what_was_acknowledged(void **state)
+static void one_life(unsigned number, unsigned kills)
+{
+	char data[64];
+	struct tale tale = {0};
+	child_folder(data);
+	struct run run = {.data = data, .seed = 1 + number * 1000};
+	/* So long it takes when nothing happens. */
+	ml_time whole = in_a_child(&run, &tale);
+	for (run.number = 1; run.number <= kills; run.number++) {
+		run.seed++;
+		run.dies_after = 1 + (ml_time)((uint64_t)random() % (uint64_t)whole);
+		(void)in_a_child(&run, &tale);
+	}
+	run.dies_after = 0;
+	run.last = true;
+	(void)in_a_child(&run, &tale);
+	tale_check(&tale);
+	print_message("%u kills: %llu acknowledged, %llu stored, %llu delivered, %llu reports "
+		      "repeated\n",
+		kills, (unsigned long long)tale.acknowledged, (unsigned long long)tale.stored,
+		(unsigned long long)tale.delivered, (unsigned long long)tale.repeated);
+	tale_free(&tale);
+	child_remove(data);
+}
+
+static void killed_at_any_moment(void **state)
 {
 	(void)state;
-	struct kit *kit = kit_new(NULL);
-	char data[64];
-	memcpy(data, kit->data, sizeof data);
-	kit->keep_data = true;
-	kit_free(kit);
-	uint64_t *acknowledged = calloc(400000, sizeof *acknowledged);
-	size_t count = 0;
-	assert_non_null(acknowledged);
-	for (unsigned i = 0; i < KILLS; i++) {
-		const size_t after = 1 + (i * 7919) % 300;
-		count += run_and_kill(data, i * 1000000 + 1, after, acknowledged + count);
-		check_all(data, acknowledged, count);
-	}
-	assert_true(count >= KILLS);
-	/* It opens as ever, and goes on. */
-	kit = kit_new(data);
-	kit_apply(kit, kit_graph);
-	kit_give(kit, 1, 0, 999999999, 1);
-	assert_int_equal(kit->delivered, 1);
-	free(acknowledged);
-	kit_free(kit);
+	const unsigned kills = test_count(KILLS);
+	for (unsigned done = 0; done < kills; done += KILLS_OF_A_LIFE)
+		one_life(done, kills - done < KILLS_OF_A_LIFE ? kills - done : KILLS_OF_A_LIFE);
 }
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(killed_at_any_moment_keeps_what_was_acknowledged),
-	};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(killed_at_any_moment)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

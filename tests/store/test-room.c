@@ -1,11 +1,12 @@
-/* The disk is full at each write of a gateway's life in turn, for a while: nothing that was given
- * is lost, and all of it arrives. SPDX-License-Identifier: Apache-2.0
+/* The disk is full at each write of a gateway's life in turn, for a while, or becomes read-only:
+ * nothing that was given is lost, and all of it arrives. SPDX-License-Identifier: Apache-2.0
  */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 
 #include <cmocka.h>
@@ -83,11 +84,59 @@ static void documents_survive_a_full_disk(void **state)
 	each_write_in_turn(life_documents, 5);
 }
 
+/* Once, or from time to time. */
+static void live_read_only(void *user, int tell_to)
+{
+	const struct run *run = user;
+	struct life life = {
+		.tell_to = tell_to, .random = run->seed * 6364136223846793005u + 1, .trace = 1};
+	cut_install(run->data, run->seed);
+	assert_true(life_begin(&life, run->data, &cut_files, 0, run->graph));
+	for (unsigned i = 0; i < 4; i++) {
+		life_live(&life, 1 + (unsigned)life_random(&life, 6));
+		cut_read_only(true);
+		life.longest = 60;
+		life_live(&life, 1 + (unsigned)life_random(&life, 6));
+		/* It says so while it lasts, and can be asked. */
+		kit_give_many(life.kit, 1, life.trace++, 1);
+		kit_run(life.kit, 10 * ML_SEC);
+		kit_call(life.kit, "store.status", "{}");
+		assert_int_equal(life.kit->code, 0);
+		assert_null(strstr(life.kit->result, "\"error\":null"));
+		kit_call(life.kit, "event.list", "{}");
+		assert_non_null(strstr(life.kit->result, "\"store-failed\""));
+		cut_read_only(false);
+		life.longest = 0;
+		kit_run(life.kit, ML_MINUTE);
+	}
+	kit_call(life.kit, "event.list", "{}");
+	assert_non_null(strstr(life.kit->result, "\"store-recovered\""));
+	life_finish(&life);
+	life_end(&life);
+}
+
+static void read_only_remounts_are_survived(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < test_count(30); i++) {
+		char data[64];
+		struct tale tale = {0};
+		child_folder(data);
+		struct run run = {.data = data, .graph = life_documents, .seed = 1 + i};
+		assert_int_equal(child_run(live_read_only, &run, &tale), 0);
+		tale_check(&tale);
+		assert_int_equal(tale.acknowledged, tale.stored);
+		tale_free(&tale);
+		child_remove(data);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(batches_survive_a_full_disk),
 		cmocka_unit_test(documents_survive_a_full_disk),
+		cmocka_unit_test(read_only_remounts_are_survived),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
