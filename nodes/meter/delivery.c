@@ -21,6 +21,7 @@ struct meter_delivery {
 	pthread_mutex_t lock; /* of what follows */
 	struct meter_delivery_outcome outcome;
 	struct ml_buffer documents; /* JSON objects, with commas between them */
+	size_t listed;              /* of these */
 };
 
 struct meter_delivery *meter_delivery_new(const char *destination, const char *key,
@@ -123,9 +124,9 @@ void meter_delivery_add(
 	if (!delivery)
 		return;
 	(void)pthread_mutex_lock(&delivery->lock);
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < count && delivery->listed < METER_DELIVERY_LISTED_MAX; i++) {
 		struct ml_json_writer w;
-		if (delivery->documents.length)
+		if (delivery->listed++)
 			ml_buffer_append(&delivery->documents, ",", 1);
 		ml_json_writer_init(&w, &delivery->documents);
 		write_document(&documents[i], &w);

@@ -40,6 +40,7 @@ enum {
 	METER_DELIVERY_RECEIVER_MAX = 200,
 	METER_DELIVERY_REASON_MAX = 256,
 	METER_DELIVERY_DOCUMENTS_MAX = 4096, /* that one node renders for one batch */
+	METER_DELIVERY_LISTED_MAX = 50,      /* that are remembered by their names */
 };
 
 struct meter_delivery;
@@ -99,7 +100,8 @@ struct meter_delivery_outcome {
 void meter_delivery_outcome(
 	struct meter_delivery *delivery, struct meter_delivery_outcome *ret_outcome);
 
-/* The documents as a JSON array: {"name", "type", "charset", "size", "sha256"}. */
+/* The first METER_DELIVERY_LISTED_MAX documents as a JSON array: {"name", "type", "charset",
+ * "size", "sha256"}. */
 void meter_delivery_documents(struct meter_delivery *delivery, struct ml_json_writer *w);
 
 #endif
