@@ -11,6 +11,8 @@
 
 #include <meterloom/database.h>
 
+enum { LOOKED_AT = 4096 }; /* rows, for one of a certain shape */
+
 /* ---- Names ---- */
 
 void store_series_id_format(const struct store_series_id *id, char out[STORE_SERIES_ID_MAX])
@@ -169,28 +171,49 @@ static int load_shapes(struct store_view *view, int64_t device, struct shape_tim
 	return result;
 }
 
-/* The times in the table are up to a day behind: what came since is looked at. */
-static int catch_up(struct store_view *view, struct shape_times *shape, struct ml_error *err)
+/* The first reading of a shape from `time` on, in one direction. 1: `*time` is its time; 0: it is
+ * not among the next ones, or (`*none`) there are none at all. */
+static int find_shown(struct store_view *view, const struct shape_times *shape, bool backward,
+	ml_time *time, bool *none, struct ml_error *err)
 {
 	struct store_scan_options options = STORE_SCAN_ALL;
 	struct store_scan *scan = NULL;
 	const struct store_row *row = NULL;
-	const ml_time last = shape->last;
 	options.devices = &shape->device;
 	options.device_count = 1;
-	options.backward = true;
-	options.from = last + 1;
-	options.to = last + ML_DAY;
+	options.backward = backward;
+	options.from = backward ? INT64_MIN : *time;
+	options.to = backward ? *time : INT64_MAX;
 	int result = store_scan_begin(view, &options, &scan, err);
-	while (result == 0 && (result = store_scan_next(scan, &row, err)) > 0) {
-		result = 0;
-		if (row->shape == shape->shape) {
-			shape->last = row->time;
+	*none = true;
+	for (unsigned i = 0; result == 0 && i < LOOKED_AT; i++) {
+		result = store_scan_next(scan, &row, err);
+		if (result <= 0)
 			break;
-		}
+		*none = false;
+		result = row->shape == shape->shape;
+		if (result)
+			*time = row->time;
 	}
 	store_scan_end(scan);
 	return result;
+}
+
+/* The times in the table are up to a day short, and what has expired is still in them. 0: nothing
+ * is stored of the shape any more. */
+static int correct_times(struct store_view *view, struct shape_times *shape, struct ml_error *err)
+{
+	ml_time first = shape->first - ML_DAY, last = shape->last + ML_DAY;
+	bool none = false;
+	int result = find_shown(view, shape, true, &last, &none, err);
+	if (result < 0 || none)
+		return result;
+	if (result > 0)
+		shape->last = last;
+	result = find_shown(view, shape, false, &first, &none, err);
+	if (result > 0)
+		shape->first = first;
+	return result < 0 ? result : !none && shape->first <= shape->last;
 }
 
 static int list_shapes(
@@ -199,8 +222,10 @@ static int list_shapes(
 	int result = 0;
 	for (size_t i = 0; result == 0 && i < count; i++) {
 		const struct store_shape *shape = NULL;
-		result = catch_up(l->view, &shapes[i], err);
+		result = correct_times(l->view, &shapes[i], err);
 		if (result == 0)
+			continue;
+		if (result > 0)
 			result = store_view_shape(l->view, shapes[i].shape, &shape, err);
 		if (result == 0)
 			result = store_series_reading(shape, l->block, err);

@@ -144,6 +144,35 @@ static void many_values_are_thinned(void **state)
 	json_decref(values);
 }
 
+static void run_sql(sqlite3 *db, const char *sql)
+{
+	char *text = NULL;
+	if (sqlite3_exec(db, sql, NULL, NULL, &text) != SQLITE_OK)
+		fail_msg("%s: %s", sql, text);
+}
+
+/* What has expired is no part of a series any more; a series of which all has is none. */
+static void expired_readings_are_left_out(void **state)
+{
+	struct kit *kit = *state;
+	char path[128];
+	sqlite3 *db = NULL;
+	for (unsigned i = 0; i < 4; i++) {
+		kit_give(kit, 12345678, 0, i + 1, i);
+		kit_run(kit, 3600 * ML_SEC);
+	}
+	(void)snprintf(path, sizeof path, "%s/readings.db", kit->data);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	run_sql(db, "DELETE FROM reading WHERE sequence <= 2");
+	kit_call(kit, "meter.series", "{'meter': '12345678'}");
+	assert_non_null(strstr(kit->result, "\"first\":\"2026-09-21T16:13:20.000Z\",\"last\":"
+					    "\"2026-09-21T17:13:20.000Z\""));
+	run_sql(db, "DELETE FROM reading");
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+	kit_call(kit, "meter.series", "{'meter': '12345678'}");
+	assert_string_equal(kit->result, "{\"series\":[]}");
+}
+
 /* ---- Out of chunks ---- */
 
 enum { PACKED_MAX = 512 };
@@ -153,13 +182,6 @@ static int two_records(void *user, int64_t shape)
 	(void)user;
 	(void)shape;
 	return 2;
-}
-
-static void run_sql(sqlite3 *db, const char *sql)
-{
-	char *text = NULL;
-	if (sqlite3_exec(db, sql, NULL, NULL, &text) != SQLITE_OK)
-		fail_msg("%s: %s", sql, text);
 }
 
 static void insert_chunk(sqlite3 *db, struct store_chunk_packer *packer, int64_t device,
@@ -401,6 +423,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_meter_tells_its_series, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_replaced_meter_goes_on, setup, teardown),
 		cmocka_unit_test_setup_teardown(many_values_are_thinned, setup, teardown),
+		cmocka_unit_test_setup_teardown(expired_readings_are_left_out, setup, teardown),
 		cmocka_unit_test_setup_teardown(packed_values_are_the_same, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			what_is_no_number_comes_out_of_chunks_too, setup, teardown),
