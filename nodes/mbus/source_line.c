@@ -191,7 +191,21 @@ void mbus_line_hurry(struct mbus_source *s)
 
 bool mbus_line_send(struct mbus_source *s, const uint8_t *bytes, size_t length)
 {
-	return s->line_state == MBUS_LINE_OPEN && ml_stream_write(s->stream, bytes, length) == 0;
+	struct ml_error err = ML_ERROR_NONE;
+	if (s->line_state != MBUS_LINE_OPEN)
+		return false;
+	const int result = ml_stream_write(s->stream, bytes, length);
+	if (result == 0)
+		return true;
+	if (result == -ENOTCONN) {
+		/* It is gone, and `failed` is on its way with the reason. */
+		s->line_state = MBUS_LINE_OPENING;
+		s->lost_since = ml_node_now(s->node);
+	} else {
+		ml_error_set(&err, result, "%s takes nothing: %s", s->interface, strerror(-result));
+		lost(s, &err);
+	}
+	return false;
 }
 
 /* A converter behind TCP has a rate of its own that cannot be set from here. */

@@ -136,7 +136,9 @@ static bool is_no_fault_of_it(enum meter_frame_result result)
 /* The line was lost under it: it is read when the line is back. */
 static bool put_back(struct mbus_source *s, const struct mbus_step *step)
 {
-	if (!s->in_round || step->result != METER_FRAME_NO_BUS || mbus_line_settled(s) ||
+	/* It may be back already when this is told. */
+	const bool given_up = s->line_state == MBUS_LINE_LOST && mbus_line_settled(s);
+	if (!s->in_round || step->result != METER_FRAME_NO_BUS || given_up ||
 		s->put_back >= PUT_BACK_MAX)
 		return false;
 	s->put_back++;
