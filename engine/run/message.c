@@ -1,9 +1,11 @@
 /* Messages and their acks.
  * SPDX-License-Identifier: Apache-2.0
  */
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "run/engine.h"
 #include "run/node.h"
@@ -165,6 +167,19 @@ struct ml_message *ml_retain(struct ml_message *message)
 {
 	atomic_fetch_add_explicit(&message->refs, 1, memory_order_relaxed);
 	return message;
+}
+
+struct ml_message *ml_message_own(struct ml_node *node, struct ml_message *message)
+{
+	if (atomic_load_explicit(&message->refs, memory_order_acquire) == 1)
+		return message;
+	assert(!message->type->destroy);
+	struct ml_message *copy = ml_message_new(node, message->type, message->size, message);
+	if (!copy)
+		return NULL;
+	memcpy(copy->payload, message->payload, message->size);
+	ml_release(node, message);
+	return copy;
 }
 
 void ml_message_let_go(struct ml_node *node, struct ml_message *message, bool failed)

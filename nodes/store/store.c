@@ -201,12 +201,16 @@ static void process(struct ml_node *node, void *self, unsigned port,
 	struct ml_message *const *messages, size_t count)
 {
 	struct store *store = self;
-	(void)node;
 	(void)port;
 	for (size_t i = 0; i < count; i++) {
+		struct ml_message *message = ml_message_own(node, messages[i]);
+		if (!message) {
+			ml_fail(node, messages[i], "not stored: out of memory");
+			continue;
+		}
 		store->held++;
 		store->taken++;
-		store_writer_give(store->writer, &store->door, messages[i]);
+		store_writer_give(store->writer, &store->door, message);
 	}
 }
 

@@ -366,6 +366,27 @@ static void another_lane_is_refused(void **state)
 	ml_errors_free(&errors);
 }
 
+/* Branches share messages; each store links those that it holds. */
+static void two_stores_behind_one_source_do_not_mix(void **state)
+{
+	struct kit *kit = *state;
+	kit_apply(kit,
+		"{'meterloom': 1, 'nodes': [{'id': 'source', 'type': 't-source'},"
+		" {'id': 'store', 'type': 'store'}, {'id': 'values', 'type': 'current-values'},"
+		" {'id': 'other', 'type': 'store'}],"
+		" 'edges': [{'from': 'source', 'to': 'store', 'capacity': 4096},"
+		" {'from': 'source', 'to': 'values', 'capacity': 4096},"
+		" {'from': 'values', 'to': 'other', 'capacity': 16}]}");
+	kit_give_many(kit, 12345678, 1, 100);
+	kit_run(kit, ML_MINUTE);
+	assert_int_equal(kit->delivered, 100);
+	assert_int_equal(kit_sql(kit, "readings", "SELECT count(*) FROM reading"), 200);
+	assert_int_equal(kit_sql(kit, "readings",
+				 "SELECT count(*) FROM (SELECT trace FROM reading GROUP BY trace "
+				 "HAVING count(*) = 2)"),
+		100);
+}
+
 #define STORE_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -388,6 +409,7 @@ int main(void)
 		STORE_TEST(what_cannot_be_written_at_the_stop_fails),
 		STORE_TEST(slow_consumer_holds_the_store_up_but_loses_nothing),
 		STORE_TEST(another_lane_is_refused),
+		STORE_TEST(two_stores_behind_one_source_do_not_mix),
 	};
 	fault_install();
 	return cmocka_run_group_tests(tests, NULL, NULL);

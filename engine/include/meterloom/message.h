@@ -52,7 +52,7 @@ struct ml_message {
 	const struct ml_message_type *type;
 	struct ml_pool *pool;    /* private */
 	struct ml_ack *ack;      /* private */
-	struct ml_message *next; /* a holder's own list; the engine uses it only in free messages */
+	struct ml_message *next; /* a list of its only holder's (ml_message_own) */
 	ml_time time;        /* wall time of what it tells: of a telegram, when it was received */
 	uint64_t trace;      /* below 2^53; what is derived from a telegram keeps its trace */
 	atomic_uint refs;    /* private */
@@ -71,6 +71,12 @@ struct ml_message *ml_message_new(struct ml_node *node, const struct ml_message_
 
 /* One more reference, for keeping a message beside passing it on. */
 struct ml_message *ml_retain(struct ml_message *message);
+
+/* The same message where nobody else holds it; else a copy of it (with its ack, time and trace)
+ * that nobody else does, and this reference is let go of. Branches share a message: who links
+ * messages by `next` owns them first. Types that refer to anything outside themselves cannot be
+ * copied. NULL: out of memory, and the caller still holds the message. */
+struct ml_message *ml_message_own(struct ml_node *node, struct ml_message *message);
 
 /* Lets go of one reference; done with it, as far as this node is concerned. Accepts NULL. */
 void ml_release(struct ml_node *node, struct ml_message *message);
