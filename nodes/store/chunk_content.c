@@ -120,7 +120,7 @@ bool chunk_token_take(struct store_in *in, struct chunk_token *token)
 		token->class = look_behind(in, number, token);
 	else
 		token->value = (uint64_t)store_unzigzag(number >> 1);
-	if (in->bad || in->at - start > UINT32_MAX)
+	if (in->bad)
 		return false;
 	token->text = (struct chunk_text){.at = start, .length = (uint32_t)(in->at - start)};
 	/* A number that was written longer than it need be must come out so. */

@@ -258,7 +258,7 @@ static void give_content(struct contents *contents, struct chunk_bytes *out)
 static int read_order(const struct store_chunk *chunk, uint32_t *indices)
 {
 	struct column order = {0};
-	size_t next[STORE_CHUNK_SHAPES_MAX], end[STORE_CHUNK_SHAPES_MAX];
+	size_t next[STORE_CHUNK_SHAPES_MAX] = {0}, end[STORE_CHUNK_SHAPES_MAX] = {0};
 	size_t start = 0;
 	int result = read_column(&chunk->order, chunk->count, &order);
 	for (size_t s = 0; s < chunk->stream_count; s++) {
