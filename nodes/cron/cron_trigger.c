@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include <meterloom/command.h>
+#include <meterloom/wall.h>
 #include <meterloom/zone.h>
 
 #include "cron/cron.h"
@@ -156,7 +157,11 @@ static void show_next(struct trigger *self)
 	}
 	char text[CRON_TIME_TEXT_MAX];
 	cron_time_text(self->zone, self->next, text);
-	ml_node_state(self->node, ML_STATE_RUNNING, "next run %s", text);
+	/* Readouts go on by a wrong clock: they get their time later, and reports wait for that. */
+	ml_node_state(self->node, ML_STATE_RUNNING, "next run %s%s", text,
+		ml_wall_known(ml_node_engine(self->node))
+			? ""
+			: ", by a clock that is not known to be right");
 }
 
 static void send(struct trigger *self, const char *kind, ml_time due)

@@ -4,6 +4,7 @@
 #include "decode/family.h"
 
 #include "decode/decode.h"
+#include "decode/explain.h"
 #include "decode/tool_decode.h"
 
 static const struct ml_node_class *const classes[] = {&decode_class, NULL};
@@ -13,10 +14,16 @@ static const struct ml_tool tools[] = {
 	{0},
 };
 
+static const struct ml_service_class services[] = {
+	{METER_EXPLAINER, decode_explainer_start, decode_explainer_stop},
+	{0},
+};
+
 const struct ml_family decode_family = {
 	.abi = ML_FAMILY_ABI,
 	.size = sizeof(struct ml_family),
 	.name = "decode",
 	.node_classes = classes,
+	.services = services,
 	.tools = tools,
 };

@@ -86,6 +86,11 @@ static const struct ci cis[256] = {
 };
 /* clang-format on */
 
+size_t mbus_header_length(uint8_t ci)
+{
+	return cis[ci].header;
+}
+
 const char *mbus_application_error(uint8_t code)
 {
 	static const char *const texts[] = {

@@ -30,6 +30,9 @@ void mbus_decode_application(
 int mbus_decode_frame(void *block, size_t size, const uint8_t *telegram, size_t length,
 	unsigned flags, struct ml_error *err);
 
+/* Bytes of the header that follows this CI field: 0, 4 or 12. */
+size_t mbus_header_length(uint8_t ci);
+
 /* What a meter says with an application error (CI 70h). */
 const char *mbus_application_error(uint8_t code);
 

@@ -17,7 +17,8 @@ int store_block_load(
 	*block = (struct store_block){.number = sequence >> STORE_BLOCK_BITS};
 	const int64_t begin = (int64_t)(block->number << STORE_BLOCK_BITS);
 	if (sqlite3_prepare_v2(db,
-		    "SELECT count(*), min(time), max(time), min(trace), max(trace), (SELECT "
+		    "SELECT count(*), min(time) FILTER (WHERE boot IS NULL), max(time) FILTER "
+		    "(WHERE boot IS NULL), min(trace), max(trace), (SELECT "
 		    "total(length(bytes)) FROM frame WHERE key BETWEEN ?1 AND ?2) FROM reading "
 		    "WHERE sequence BETWEEN ?1 AND ?2",
 		    -1, &row, NULL) != SQLITE_OK ||
@@ -39,9 +40,10 @@ int store_block_load(
 
 void store_block_add(struct store_block *block, const struct store_row *row, size_t telegram)
 {
-	if (!block->any || row->time < block->first_time)
+	/* What has no wall time yet is found by none; it is counted when it has. */
+	if (!row->boot && (!block->any || row->time < block->first_time))
 		block->first_time = row->time;
-	if (!block->any || row->time > block->last_time)
+	if (!row->boot && (!block->any || row->time > block->last_time))
 		block->last_time = row->time;
 	if (!block->any || row->trace < block->min_trace)
 		block->min_trace = row->trace;

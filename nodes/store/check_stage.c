@@ -38,8 +38,10 @@ int store_check_stages(
 	static const char sql[] =
 		"SELECT 0, name, NULL, wr OR EXISTS (SELECT 1 FROM sqlite_schema AS i WHERE "
 		"i.tbl_name = l.name AND i.type = 'index' AND i.sql IS NULL) FROM "
-		"pragma_table_list AS l WHERE schema = 'main' AND type = 'table' AND name NOT LIKE "
-		"'sqlite_%' UNION ALL SELECT 1, tbl_name, name, 0 FROM sqlite_schema WHERE type = "
+		"pragma_table_list AS l WHERE schema = 'main' AND type = 'table' AND (name NOT "
+		"LIKE "
+		"'sqlite_%' OR name = 'sqlite_sequence') UNION ALL SELECT 1, tbl_name, name, 0 "
+		"FROM sqlite_schema WHERE type = "
 		"'index' AND sql IS NOT NULL AND sql NOT LIKE '% WHERE %' ORDER BY 1, 2";
 	sqlite3_stmt *row = NULL;
 	int result = 0;

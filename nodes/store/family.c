@@ -60,6 +60,16 @@ static const struct ml_event_class events[] = {
 		"Nothing is lost. What was put in its place is in the data directory as "
 		"readings.db.replaced- with the time. Stop the gateway before you exchange its "
 		"files."},
+	{"readings-stamped", ML_LOG_INFO,
+		"{count} readings from before the clock was right have their time now: {from} to "
+		"{to}",
+		"Nothing is to be done."},
+	{"readings-time-guessed", ML_LOG_WARNING,
+		"{count} readings are of a start whose clock never became right: they are taken to "
+		"be from {from} to {to}",
+		"Nothing can be done for these: they came after what is before them, and how long "
+		"after nobody knows. Connect the gateway to a time server, or have the battery of "
+		"its clock looked at."},
 	{NULL, ML_LOG_DEBUG, NULL, NULL},
 };
 

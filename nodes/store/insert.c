@@ -19,8 +19,8 @@ int store_inserter_open(
 		const char *sql;
 	} statements[] = {
 		{&inserter->add_reading, "INSERT INTO reading (sequence, device, time, trace, crc, "
-					 "shape, content, origin) "
-					 "VALUES (?, ?, ?, ?, ?, ?, ?, ?)"},
+					 "shape, content, origin, boot) "
+					 "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"},
 		{&inserter->add_frame, "INSERT INTO frame (key, time, trace, device, bytes, "
 				       "origin) VALUES (?, ?, ?, ?, "
 				       "?, ?)"},
@@ -80,14 +80,6 @@ void store_inserter_undo(struct store_inserter *inserter)
 	inserter->block = inserter->block_before;
 	memset(inserter->origins, 0, sizeof inserter->origins);
 	store_interner_forget(&inserter->interner);
-}
-
-/* What names no time came now. */
-static ml_time whole_milliseconds(const struct store_inserter *inserter, ml_time reading)
-{
-	const ml_time time = reading == METER_TIME_UNKNOWN ? inserter->wall : reading;
-	const ml_time rest = time % ML_MSEC;
-	return time - rest - (rest < 0 ? ML_MSEC : 0);
 }
 
 /* ---- Origins ---- */
@@ -184,6 +176,8 @@ static int write_row(
 	if (code == SQLITE_OK)
 		code = bind_optional(statement, 8, row->origin);
 	if (code == SQLITE_OK)
+		code = bind_optional(statement, 9, row->boot);
+	if (code == SQLITE_OK)
 		code = sqlite3_step(statement);
 	const int result = code == SQLITE_DONE ? 0 : ml_database_error(err, inserter->db, doing);
 	sqlite3_reset(statement);
@@ -208,14 +202,16 @@ int store_inserter_add(
 	const struct store_shape *shape = &nothing;
 	struct store_row row = {
 		.sequence = inserter->sequence + 1,
-		.time = whole_milliseconds(inserter, reading->time),
 		.trace = reading->trace,
 		.content = inserter->values,
 	};
+	/* What names no time came now. */
+	ml_time time = reading->time == METER_TIME_UNKNOWN ? inserter->wall : reading->time;
+	store_stamp_row(inserter->stamper, &time, &row);
 	int result = store_intern_device(&inserter->interner, reading, &device, err);
 	if (result == 0 && reading->record_count)
-		result = store_intern_shape(
-			&inserter->interner, device, reading, row.time, &shape, err);
+		result =
+			store_intern_shape(&inserter->interner, device, reading, time, &shape, err);
 	if (result == 0)
 		result = find_origin(inserter, reading->origin, &row.origin, err);
 	if (result < 0)

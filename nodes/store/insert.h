@@ -9,9 +9,11 @@
 #include "meter/origin.h"
 #include "store/block.h"
 #include "store/intern.h"
+#include "store/stamp.h"
 
 struct store_inserter {
-	sqlite3 *db; /* not owned; NULL: not open */
+	sqlite3 *db;                   /* not owned; NULL: not open */
+	struct store_stamper *stamper; /* not owned; NULL: all times are right */
 	sqlite3_stmt *add_reading, *add_frame, *add_block, *set_sequence;
 	sqlite3_stmt *find_origin, *add_origin;
 	struct store_interner interner;

@@ -18,6 +18,8 @@ enum { QUERY_IN, QUERY_AFTER, QUERY_OUT };
 enum { QUERY_BATCHES, QUERY_DELIVERED, QUERY_OUTSTANDING }; /* metrics */
 enum { QUERY_ROUNDS_MAX = 32, QUERY_WAIT_FOR_MAX = 32 };
 
+#define QUERY_CLOCK_TIME ML_SEC /* how often it looks whether the clock is right by now */
+
 /* A round that runs. */
 struct query_round {
 	uint64_t id;
@@ -86,6 +88,10 @@ void query_wait_round(struct store_query *query, const struct ml_round *round);
 void query_wait_stored(struct store_query *query, uint64_t round); /* told by the store */
 /* Whether it waits for a round now, and not only for one that may begin. */
 bool query_waits_for_round(const struct store_query *query);
+
+/* Whether the trigger must wait since the clock may be wrong: its report would be named after a
+ * time that never was. When it need not, the trigger has the time it would have had. */
+bool query_waits_for_clock(struct store_query *query);
 
 /* ---- query_send.c ---- */
 

@@ -248,6 +248,12 @@ void query_consider(struct store_query *query)
 	}
 	if (!query->asked)
 		return;
+	if (query_waits_for_clock(query)) {
+		ml_node_state(query->node, ML_STATE_WAITING,
+			"waits until the clock is known to be right: see clock.show");
+		ml_timer_start(&query->timer, ml_node_now(query->node) + QUERY_CLOCK_TIME);
+		return;
+	}
 	const ml_time until = query_wait_until(query);
 	if (!until) {
 		send_next(query);

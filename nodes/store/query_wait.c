@@ -63,6 +63,20 @@ void query_wait_begin(struct store_query *query)
 	query->wait_until = now + query->params.max_wait;
 }
 
+bool query_waits_for_clock(struct store_query *query)
+{
+	struct ml_trigger *trigger = &query->trigger;
+	ml_time due = trigger->due;
+	if (store_writer_waits_for_clock(query->writer))
+		return true;
+	if (!ml_wall_settle(ml_node_engine(query->node), &due, NULL) || due == trigger->due)
+		return false;
+	if (trigger->next != ML_NEVER)
+		trigger->next += due - trigger->due;
+	trigger->due = due;
+	return false;
+}
+
 bool query_waits_for_round(const struct store_query *query)
 {
 	const size_t count = query->params.wait_for.count;

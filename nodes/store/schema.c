@@ -190,5 +190,11 @@ const struct ml_migration store_migrations[] = {
 		/* Without its shape no reading can be read: the index holds each a second time, on
 		 * another page. */
 		"DROP INDEX shape_hash; CREATE INDEX shape_hash ON shape(hash, body)"},
+	{"readings", 6,
+		/* Sequences of readings whose times were given by rule: see stamp.h. */
+		"CREATE TABLE guessed ("
+		" first INTEGER PRIMARY KEY,"
+		" last INTEGER NOT NULL,"
+		" boot INTEGER NOT NULL)"},
 	{NULL, 0, NULL},
 };

@@ -5,6 +5,7 @@
 
 #include <meterloom/clock.h>
 #include <meterloom/setting.h>
+#include <meterloom/wall.h>
 
 #include "store/writer.h"
 
@@ -24,7 +25,8 @@ static int step(struct store_upkeep *upkeep)
 	const ml_time old = wall - store_setting(writer->engine, "store.pack_after") * ML_DAY;
 	struct ml_error *err = &upkeep->error;
 	int result = 0;
-	if (!writer->db || writer->troubled || writer->undo)
+	/* By a clock that may be wrong everything, or nothing, would be old. */
+	if (!writer->db || writer->troubled || writer->undo || !ml_wall_known(writer->engine))
 		return 0;
 	*err = ML_ERROR_NONE;
 	if (!upkeep->packer.view)

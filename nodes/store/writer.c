@@ -86,6 +86,7 @@ int store_writer_ready(struct store_writer *writer, struct ml_error *err)
 		close_database(writer);
 	else
 		atomic_fetch_add(&writer->opened, 1);
+	writer->stamper.due = true;
 	return result;
 }
 
@@ -163,16 +164,37 @@ static int keep_file(struct store_writer *writer, struct ml_error *err)
 	return store_writer_ready(writer, err);
 }
 
+/* What came before the clock was right. */
+static int stamp(struct store_writer *writer, struct ml_error *err)
+{
+	int result = store_stamp_all(&writer->stamper, writer->db, err);
+	if (result > 0)
+		result = store_block_load(
+			&writer->inserter.block, writer->db, writer->committed, err);
+	return result;
+}
+
+bool store_writer_waits_for_clock(struct store_writer *writer)
+{
+	if (!store_stamp_waits(&writer->stamper))
+		return false;
+	if (ml_wall_known(writer->engine) && store_writer_ready(writer, NULL) == 0)
+		(void)stamp(writer, NULL);
+	return store_stamp_waits(&writer->stamper);
+}
+
 static int write_all(struct store_writer *writer, struct ml_error *err)
 {
 	int result = keep_file(writer, err);
+	if (result == 0)
+		result = stamp(writer, err);
 	if (result < 0)
 		return result;
 	result = execute(writer, "BEGIN IMMEDIATE", err);
 	if (result < 0)
 		return result;
 	store_inserter_begin(&writer->inserter, writer->sequence,
-		ml_clock_wall(ml_engine_clock(writer->engine)));
+		ml_wall_of(writer->engine, ml_lane_now(writer->lane)));
 	result = undo_uncertain(writer, err);
 	for (struct store_door *door = writer->doors; result == 0 && door; door = door->next)
 		result = write_door(writer, door, err);
@@ -181,13 +203,17 @@ static int write_all(struct store_writer *writer, struct ml_error *err)
 	if (result == 0)
 		result = store_health_reserve(
 			&writer->health, writer->committed, writer->inserter.sequence, err);
-	if (result == 0)
+	/* Without a reading the number stays where it is: after a crash numbers go on in another
+	 * block, and that of the last reading is written down with the first of those. */
+	const bool any = writer->inserter.sequence != writer->sequence;
+	if (result == 0 && any)
 		result = store_inserter_end(&writer->inserter, err);
 	if (result == 0)
 		result = execute(writer, "COMMIT", err);
 	if (result == 0) {
 		writer->sequence = writer->inserter.sequence;
-		writer->committed = writer->sequence;
+		if (any)
+			writer->committed = writer->sequence;
 		writer->undo = false;
 		return 0;
 	}
@@ -268,12 +294,21 @@ static void timer_fired(struct ml_timer *timer)
 	write_now(writer);
 }
 
+/* A failure is tried again with the next commit. */
+static void clock_known(void *user)
+{
+	struct store_writer *writer = user;
+	if (!writer->troubled)
+		(void)store_writer_waits_for_clock(writer);
+}
+
 static void use_lane(struct store_writer *writer, const struct ml_node *node)
 {
 	if (writer->lane)
 		return;
 	writer->lane = ml_node_lane(node);
 	ml_timer_init(&writer->timer, writer->lane, timer_fired, writer);
+	writer->stamper.watch = ml_wall_watch(writer->engine, writer->lane, clock_known, writer);
 }
 
 /* The database is there, or will be tried again. */
@@ -416,6 +451,8 @@ int store_writer_start(struct ml_engine *engine, void **ret_service, struct ml_e
 	writer->last_commit_wall = ML_NEVER;
 	writer->inserter.journal = true;
 	writer->inserter.engine = engine;
+	writer->inserter.stamper = &writer->stamper;
+	writer->stamper.engine = engine;
 	/* A database that cannot be opened is the nodes' trouble, not the gateway's end: the page
 	 * must come up to say so. */
 	(void)store_writer_ready(writer, NULL);
@@ -427,6 +464,7 @@ int store_writer_start(struct ml_engine *engine, void **ret_service, struct ml_e
 void store_writer_stop(void *service)
 {
 	struct store_writer *writer = service;
+	ml_wall_unwatch(writer->stamper.watch);
 	const bool was_open = writer->db && keep_file(writer, NULL) == 0;
 	close_database(writer);
 	if (was_open)

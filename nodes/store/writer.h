@@ -20,6 +20,7 @@
 #include "store/health.h"
 #include "store/insert.h"
 #include "store/keep.h"
+#include "store/stamp.h"
 #include "store/upkeep.h"
 
 enum {
@@ -56,6 +57,7 @@ struct store_writer {
 	sqlite3 *db;          /* NULL: it could not be opened yet */
 	struct store_health health;
 	struct store_inserter inserter;
+	struct store_stamper stamper;
 	struct store_keep keep;
 	struct store_door *doors;
 	atomic_uint opened; /* how often the database was; any thread */
@@ -84,6 +86,10 @@ void store_writer_stop(void *service);
 struct store_writer *store_writer(struct ml_engine *engine);
 
 /* All that follows: on the lane "database". */
+
+/* Whether reports must wait: the clock is not known to be right, or readings that came before it
+ * was have yet to get their time. Gives it to them where that can be done now. */
+bool store_writer_waits_for_clock(struct store_writer *writer);
 
 /* Opens the database where that was not yet possible. */
 int store_writer_ready(struct store_writer *writer, struct ml_error *err);

@@ -280,6 +280,31 @@ static void a_busy_wire_merges_runs_and_says_so(void **state)
 	end(&f);
 }
 
+/* Readouts go on by a clock that is wrong; when it is set, one run stands for all that were due. */
+static void a_clock_in_1970_runs_it_all_the_same(void **state)
+{
+	(void)state;
+	struct fixture f = begin("1970-01-01T00:00:20Z", "\"schedule\": \"*/15 * * * *\"");
+	struct ml_buffer buffer = {0};
+	struct ml_json_writer w;
+	pass(&f, 6 * ML_HOUR);
+	assert_int_equal(f.seen->count, 24);
+	ml_json_writer_init(&w, &buffer);
+	ml_engine_metrics(f.engine, &w);
+	assert_non_null(strstr(buffer.data, "by a clock that is not known to be right"));
+	ml_buffer_clear(&buffer);
+	ml_clock_set_wall(f.clock, at("2026-05-05T10:07:00Z"));
+	pass(&f, ML_MINUTE);
+	assert_int_equal(f.seen->count, 25);
+	pass(&f, ML_HOUR);
+	assert_int_equal(f.seen->count, 29);
+	ml_json_writer_init(&w, &buffer);
+	ml_engine_metrics(f.engine, &w);
+	assert_null(strstr(buffer.data, "by a clock"));
+	ml_buffer_free(&buffer);
+	end(&f);
+}
+
 static void wrong_schedules_are_refused_in_their_place(void **state)
 {
 	(void)state;
@@ -322,6 +347,7 @@ int main(void)
 		cmocka_unit_test(a_jump_back_repeats_nothing),
 		cmocka_unit_test(a_clock_years_ahead_does_not_stop_it),
 		cmocka_unit_test(a_busy_wire_merges_runs_and_says_so),
+		cmocka_unit_test(a_clock_in_1970_runs_it_all_the_same),
 		cmocka_unit_test(wrong_schedules_are_refused_in_their_place),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

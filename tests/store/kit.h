@@ -59,6 +59,7 @@ struct kit_options {
 	const struct ml_files *files;    /* NULL: the system's */
 	const struct ml_family *more[3]; /* families beside those of the kit */
 	ml_time wall;                    /* 0: of the kit */
+	bool lonely;                     /* no time server keeps the clock right */
 	uint64_t seed;
 	bool may_fail; /* then NULL is given where the engine does not start */
 };
