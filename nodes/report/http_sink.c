@@ -17,20 +17,19 @@
 #include "meter/delivery.h"
 #include "report/family.h"
 #include "report/http_transfer.h"
-#include "report/retry.h"
+#include "report/retry_params.h"
 
 enum { IN };
 enum { DELIVERED, FAILED, RETRIES, BYTES }; /* metrics */
 enum auth { AUTH_NONE, AUTH_BASIC };
-enum retry { RETRY_ADAPTIVE, RETRY_FIXED, RETRY_NONE };
 enum { SECRET_MAX = 4097, SHOWN_MAX = 200, URL_MAX = 2000, USER_MAX = 256, NAME_MAX_BYTES = 128 };
 
 struct http_sink {
 	/* parameters */
 	char *url, *user, *password, *ca_file, *proxy;
-	int auth, retry;
-	ml_time connect_timeout, send_timeout, answer_timeout, retry_wait;
-	int64_t retry_count;
+	int auth;
+	struct report_retry_own retry;
+	ml_time connect_timeout, send_timeout, answer_timeout;
 	bool other_hosts;
 
 	struct ml_node *node;
@@ -42,17 +41,6 @@ struct http_sink {
 };
 
 /* ---- Delivering ---- */
-
-static struct report_retry_plan plan_of(const struct http_sink *self)
-{
-	const struct meter_document *document = meter_document(self->held);
-	if (self->retry == RETRY_NONE ||
-		meter_delivery_purpose(document->delivery) != METER_DELIVERY_REPORT)
-		return (struct report_retry_plan){0, 0};
-	if (self->retry == RETRY_ADAPTIVE && document->period > 0)
-		return report_retry_adaptive(document->period);
-	return (struct report_retry_plan){(unsigned)self->retry_count, self->retry_wait};
-}
 
 static void take_next(struct http_sink *self)
 {
@@ -87,7 +75,7 @@ static void give_up(struct http_sink *self, bool refused, const char *reason)
 static void try_again_or_give_up(struct http_sink *self, ml_time after, const char *reason)
 {
 	const struct meter_document *document = meter_document(self->held);
-	const struct report_retry_plan plan = plan_of(self);
+	const struct report_retry_plan plan = report_retry_plan(&self->retry, document);
 	const ml_time wall = ml_node_wall(self->node);
 	ml_time at = 0;
 	if (!report_retry_at(&plan, self->retries, wall, after, document->next, &at)) {
@@ -328,16 +316,6 @@ static const struct ml_choice auth_choices[] = {
 	{0},
 };
 
-static const struct ml_choice retry_choices[] = {
-	{"adaptive", RETRY_ADAPTIVE,
-		"by how often the report comes: up to every 15 min one retry at once; up to every "
-		"hour 2, "
-		"5 min apart; up to every 23 h 3, 500 s apart; else 6, an hour apart"},
-	{"fixed", RETRY_FIXED, "retry_count of them, retry_wait apart"},
-	{"none", RETRY_NONE, "its values go with the next report"},
-	{0},
-};
-
 #define FIELD(kind_, name_) \
 	.name = #name_, .kind = kind_, .offset = offsetof(struct http_sink, name_)
 
@@ -379,21 +357,9 @@ static const struct ml_param sink_params[] = {
 		.help = "From the last byte sent to the end of the answer; -1: no limit.",
 		.unit = "s", .preset = "60", .min = -1, .max = 86400, .flags = ML_PARAM_ADVANCED,
 		.check = check_timeout},
-	{FIELD(ML_PARAM_CHOICE, retry), .title = "Retries",
-		.help = "What is done after a failure that may pass: no connection, HTTP 408, 429 "
-			"or 5xx. "
-			"All retries end before the next report is due; Retry-After is honoured.",
-		.preset = "\"adaptive\"", .choices = retry_choices},
-	{FIELD(ML_PARAM_INTEGER, retry_count), .title = "Number of retries",
-		.help = "With fixed retries, and with adaptive ones for a report without a "
-			"schedule.",
-		.preset = "3", .min = 0, .max = 100, .setting = "report.retries",
-		.flags = ML_PARAM_ADVANCED | ML_PARAM_INHERIT},
-	{FIELD(ML_PARAM_DURATION, retry_wait), .title = "Wait between retries",
-		.help = "With fixed retries, and with adaptive ones for a report without a "
-			"schedule.",
-		.unit = "s", .preset = "60", .min = 0, .max = 86400, .setting = "report.retry_wait",
-		.flags = ML_PARAM_ADVANCED | ML_PARAM_INHERIT},
+	REPORT_RETRY_PARAMS(struct http_sink,
+		"a failure that may pass: no connection, HTTP 408, 429 or 5xx; Retry-After is "
+		"honoured"),
 	{FIELD(ML_PARAM_BOOL, other_hosts), .title = "Redirects to other hosts",
 		.help = "Whether the report may be sent to another host that the server points to. "
 			"The "

@@ -4,6 +4,7 @@
 #include "report/family.h"
 
 #include "report/http_transfer.h"
+#include "report/retry_params.h"
 #include "report/text.h"
 
 const struct ml_choice report_charset_choices[] = {
@@ -38,6 +39,26 @@ const struct ml_choice report_line_end_choices[] = {
 	{"lf", 0, "as Unix has it"},
 	{NULL, 0, NULL},
 };
+
+const struct ml_choice report_retry_choices[] = {
+	{"adaptive", REPORT_RETRY_ADAPTIVE,
+		"by how often the report comes: up to every 15 min one retry at once; up to every "
+		"hour 2, 5 min apart; up to every 23 h 3, 500 s apart; else 6, an hour apart"},
+	{"fixed", REPORT_RETRY_FIXED, "retry_count of them, retry_wait apart"},
+	{"none", REPORT_RETRY_NONE, "its values go with the next report"},
+	{NULL, 0, NULL},
+};
+
+struct report_retry_plan report_retry_plan(
+	const struct report_retry_own *own, const struct meter_document *document)
+{
+	if (own->kind == REPORT_RETRY_NONE ||
+		meter_delivery_purpose(document->delivery) != METER_DELIVERY_REPORT)
+		return (struct report_retry_plan){0, 0};
+	if (own->kind == REPORT_RETRY_ADAPTIVE && document->period > 0)
+		return report_retry_adaptive(document->period);
+	return (struct report_retry_plan){(unsigned)own->count, own->wait};
+}
 
 const struct ml_choice report_first_day_choices[] = {
 	{"monday", 1, NULL},

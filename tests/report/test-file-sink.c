@@ -9,9 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
+#include "meter/delivery.h"
 #include "report/kit.h"
 
 static void expect_file(struct kit *kit, const char *name, const char *content)
@@ -63,12 +65,58 @@ static void what_cannot_be_written_fails_with_the_reason(void **state)
 	FILE *file = fopen(path, "wb");
 	assert_non_null(file);
 	(void)fclose(file);
-	kit_apply(kit, "file-sink", "'folder': '%s/below'", path);
+	kit_apply(kit, "file-sink", "'folder': '%s/below', 'retry': 'none'", path);
 	kit_wait(kit, 1);
 	assert_int_equal(atomic_load(&kit->failed), 1);
 	assert_non_null(strstr(kit_log(kit), "Not a directory"));
 	kit_wait_text(kit, "\"state\":\"waiting\"");
 	kit_free(kit);
+}
+
+static void what_may_pass_is_tried_again(void **state)
+{
+	(void)state;
+	struct kit *kit = kit_new();
+	(void)kit_document(kit, "a.csv", "one");
+	(void)kit_document(kit, "b.csv", "two");
+	char path[128];
+	(void)snprintf(path, sizeof path, "%s/in-the-way", kit->folder);
+	FILE *file = fopen(path, "wb");
+	assert_non_null(file);
+	(void)fclose(file);
+	kit_apply(kit, "file-sink",
+		"'folder': '%s/below', 'retry': 'fixed', 'retry_count': 100, 'retry_wait': 1",
+		path);
+	kit_wait_text(kit, "retry 1 of 100 in 1 s");
+	assert_int_equal(unlink(path), 0);
+	kit_wait(kit, 2);
+	assert_int_equal(atomic_load(&kit->delivered), 2);
+	kit_free(kit);
+}
+
+static void another_file_of_the_name_is_a_refusal(void **state)
+{
+	(void)state;
+	struct kit *kit = kit_new();
+	struct meter_delivery_outcome outcome;
+	struct meter_delivery *delivery = meter_delivery_new(
+		"office", "0123456789abcdef0123456789abcdef", METER_DELIVERY_REPORT, NULL, NULL);
+	char path[128];
+	assert_non_null(delivery);
+	(void)snprintf(path, sizeof path, "%s/a.csv", kit->folder);
+	FILE *file = fopen(path, "wb");
+	assert_non_null(file);
+	assert_int_equal(fputs("other", file) >= 0, true);
+	(void)fclose(file);
+	kit_document(kit, "a.csv", "one")->delivery = meter_delivery_retain(delivery);
+	kit_apply(kit, "file-sink", "'folder': '%s', 'collision': 'refuse'", kit->folder);
+	kit_wait(kit, 1);
+	assert_int_equal(atomic_load(&kit->failed), 1);
+	meter_delivery_outcome(delivery, &outcome);
+	assert_int_equal(outcome.result, METER_DELIVERY_REFUSED);
+	assert_int_equal(outcome.tries, 1);
+	kit_free(kit);
+	meter_delivery_release(delivery);
 }
 
 static void folders_that_lead_out_are_refused(void **state)
@@ -95,6 +143,8 @@ int main(void)
 		cmocka_unit_test(files_go_below_the_data_directory),
 		cmocka_unit_test(or_where_an_absolute_path_says),
 		cmocka_unit_test(what_cannot_be_written_fails_with_the_reason),
+		cmocka_unit_test(what_may_pass_is_tried_again),
+		cmocka_unit_test(another_file_of_the_name_is_a_refusal),
 		cmocka_unit_test(folders_that_lead_out_are_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
