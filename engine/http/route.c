@@ -61,6 +61,7 @@ const struct http_route http_routes[] = {
 	{"GET", "/api/v1/series/{series}/values", .command = "series.values"},
 	{"GET", "/api/v1/settings", .command = "setting.list"},
 	{"GET", "/api/v1/status", .command = "engine.status"},
+	{"GET", "/api/v1/trace/{trace}", .command = "trace.show"},
 	{"GET", "/metrics", .command = "metrics.get", .shape = HTTP_SHAPE_METRICS},
 	{"POST", "/rpc", .handle = http_rpc_begin, .body = HTTP_BODY_RPC,
 		.title = "JSON-RPC 2.0: the methods are the commands, parameters by name"},

@@ -3,7 +3,6 @@
  */
 #include "decode/explain.h"
 
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -220,8 +219,13 @@ void decode_explain(const uint8_t *telegram, size_t length, struct ml_json_write
 	size_t at = 0;
 	struct explain e = {telegram, (const void *)block, w};
 	ml_json_begin_array(w);
-	if (!block || length == 0 ||
-		mbus_decode_frame(block, BLOCK_MAX, telegram, length, 0, NULL) < 0) {
+	/* Data from the CI field on, as some adapters and tests give it. */
+	if (block && length && telegram[0] >= 0x69 && telegram[0] <= 0x7B &&
+		meter_reading_init(block, BLOCK_MAX, telegram, length, NULL) == 0) {
+		mbus_decode_application((void *)block, 0, length, 0);
+		explain_application(&e, 0, length);
+	} else if (!block || length == 0 ||
+		   mbus_decode_frame(block, BLOCK_MAX, telegram, length, 0, NULL) < 0) {
 		part(&e, 0, length, "telegram", "not decoded: too long, or memory is out");
 	} else if (mbus_frame_check(telegram, length, &frame, &at) != MBUS_CHECK_OK) {
 		part(&e, 0, length, "telegram", "no whole frame: byte %zu is wrong", at);
@@ -236,22 +240,4 @@ void decode_explain(const uint8_t *telegram, size_t length, struct ml_json_write
 	}
 	ml_json_end_array(w);
 	free(block);
-}
-
-/* ---- The service ---- */
-
-int decode_explainer_start(struct ml_engine *engine, void **ret_service, struct ml_error *err)
-{
-	struct meter_explainer *explainer = malloc(sizeof *explainer);
-	(void)engine;
-	*ret_service = explainer;
-	if (!explainer)
-		return ml_error_set(err, -ENOMEM, "out of memory");
-	*explainer = (struct meter_explainer){decode_explain};
-	return 0;
-}
-
-void decode_explainer_stop(void *service)
-{
-	free(service);
 }

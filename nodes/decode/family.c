@@ -3,6 +3,9 @@
  */
 #include "decode/family.h"
 
+#include <errno.h>
+#include <stdlib.h>
+
 #include "decode/decode.h"
 #include "decode/explain.h"
 #include "decode/tool_decode.h"
@@ -14,8 +17,19 @@ static const struct ml_tool tools[] = {
 	{0},
 };
 
+static int explainer_start(struct ml_engine *engine, void **ret_service, struct ml_error *err)
+{
+	struct meter_explainer *explainer = malloc(sizeof *explainer);
+	(void)engine;
+	*ret_service = explainer;
+	if (!explainer)
+		return ml_error_set(err, -ENOMEM, "out of memory");
+	*explainer = (struct meter_explainer){decode_explain};
+	return 0;
+}
+
 static const struct ml_service_class services[] = {
-	{METER_EXPLAINER, decode_explainer_start, decode_explainer_stop},
+	{METER_EXPLAINER, explainer_start, free},
 	{0},
 };
 

@@ -9,6 +9,7 @@
 #include "store/outstanding.h"
 #include "store/readings.h"
 #include "store/series.h"
+#include "store/trace.h"
 #include "store/writer.h"
 
 /* ---- store.status ---- */
@@ -196,5 +197,17 @@ const struct ml_command store_commands[] = {
 		.role = ML_ROLE_OPERATE,
 		.lane = STORE_QUERY_LANE,
 		.run = store_check_run},
+	{.name = "trace.show",
+		.title = "Trace a value",
+		.help = "From a value to the bytes of its telegram, explained one by one, and from "
+			"a telegram to all that became of it: its readings, the reports they went "
+			"or are to go in, and what `aggregate` made of them. By the number of the "
+			"trace, or by a meter and the time that a report shows. When the journal "
+			"has the telegram no more, its origin and check sum (CRC-32) are left.",
+		.role = ML_ROLE_READ,
+		.lane = STORE_QUERY_LANE,
+		.params = store_trace_params,
+		.params_size = sizeof(struct store_trace_params),
+		.run = store_trace_run},
 	{0},
 };

@@ -26,7 +26,7 @@ ROUTES = [  # of issue and documentation; * may be any word
     'POST /api/v1/reports/*/discard', 'POST /api/v1/reports/*/download',
     'POST /api/v1/reports/*/rebuild', 'POST /api/v1/reports/*/resend',
     'POST /api/v1/reports/*/test',
-    'GET /metrics', 'POST /rpc',
+    'GET /api/v1/trace/*', 'GET /metrics', 'POST /rpc',
 ]
 
 
