@@ -14,6 +14,8 @@
 
 #include "mbus/rig.h"
 
+#include "count.h"
+
 static int set_up(void **state)
 {
 	*state = rig_new(true);
@@ -198,6 +200,74 @@ static void next_request_goes_out_while_nothing_has_room(void **state)
 }
 
 /* ---- The line ---- */
+
+/* What each meter sent: the last two, since a repeated one may come late. */
+struct sent {
+	uint8_t bytes[10][2][SIM_ANSWER_MAX];
+	size_t length[10][2];
+};
+
+static void write_down(void *user, size_t meter, uint8_t *bytes, size_t *length, ml_time *later)
+{
+	struct sent *sent = user;
+	(void)later;
+	if (*length == 1)
+		return;
+	memcpy(sent->bytes[meter][0], sent->bytes[meter][1], SIM_ANSWER_MAX);
+	sent->length[meter][0] = sent->length[meter][1];
+	memcpy(sent->bytes[meter][1], bytes, *length);
+	sent->length[meter][1] = *length;
+}
+
+static bool was_sent(const struct sent *sent, size_t meter, const struct rig_frame *frame)
+{
+	for (size_t i = 0; i < 2; i++) {
+		if (sent->length[meter][i] == frame->head.length &&
+			memcmp(sent->bytes[meter][i], frame->bytes, frame->head.length) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void no_wrong_telegram_comes_through_noise(void **state)
+{
+	struct rig *rig = *state;
+	static struct sent sent;
+	unsigned failed = 0;
+	uint64_t n = 0;
+	start(rig, &ten, METER_MODE_PRIMARY, ",'multi_telegram':'off'");
+	sim_line_watch(rig->line, &(struct sim_line_watch){&sent, write_down, NULL});
+	for (unsigned i = 0; i < test_count(1000); i++) {
+		rig->frame_count = rig->begin_count = rig->end_count = 0;
+		rig_trigger(rig);
+		/* Bursts of up to 40 bytes, a third of the time. */
+		while (rig->end_count == 0) {
+			uint8_t burst[40];
+			for (size_t b = 0; b < sizeof burst; b++)
+				burst[b] = (uint8_t)sim_hash(n, b);
+			rig_disturb(rig, burst, 1 + sim_hash(n, 100) % sizeof burst,
+				(ml_time)(sim_hash(n, 101) % 300) * ML_MSEC);
+			n++;
+			rig_pass(rig, 300 * ML_MSEC);
+		}
+		failed += rig->ends[0].failed;
+		assert_int_equal(rig->ends[0].read + rig->ends[0].failed, 10);
+		for (size_t f = 0; f < rig->frame_count; f++) {
+			const struct rig_frame *frame = &rig->frames[f];
+			if (frame->head.result == METER_FRAME_OK)
+				assert_true(
+					was_sent(&sent, frame->head.point - rig->points[0], frame));
+		}
+		rig_pass(rig, ML_MINUTE);
+		/* As soon as it is quiet all are read. */
+		if (i % 10 == 9) {
+			rig->end_count = 0;
+			assert_int_equal(round_within(rig, 2 * ML_MINUTE)->read, 10);
+		}
+	}
+	/* It was noise indeed. */
+	assert_true(failed > 0);
+}
 
 static void echo_changes_nothing(void **state)
 {
@@ -399,6 +469,7 @@ int main(void)
 		WITH_RIG(meter_of_another_rate_is_silent_and_the_others_are_read),
 		WITH_RIG(wireless_meter_behind_a_receiver_has_its_own_address),
 		WITH_RIG(next_request_goes_out_while_nothing_has_room),
+		WITH_RIG(no_wrong_telegram_comes_through_noise),
 		cmocka_unit_test(echo_changes_nothing),
 		WITH_RIG(rests_within_answers_do_no_harm),
 		WITH_RIG(converter_that_adds_a_byte_is_borne),

@@ -162,7 +162,7 @@ static void restarted_converter_comes_back(void **state)
 	char address[80];
 	assert_int_equal(sim_port_tcp(control(rig), &options, "127.0.0.1", 0, &port, NULL), 0);
 	(void)snprintf(address, sizeof address, "%s", sim_port_address(port));
-	const int number = atoi(strrchr(address, ':') + 1);
+	const long number = strtol(strrchr(address, ':') + 1, NULL, 10);
 	rig_list(rig, &options, 3, -1);
 	graph(rig, address);
 	until_state(rig, "running");
@@ -278,7 +278,7 @@ static struct sim_port *plug_converter(
 	struct sim_port *port = NULL;
 	uint16_t *number = user;
 	assert_int_equal(sim_port_tcp(control(rig), options, "127.0.0.1", *number, &port, NULL), 0);
-	*number = (uint16_t)atoi(strrchr(sim_port_address(port), ':') + 1);
+	*number = (uint16_t)strtol(strrchr(sim_port_address(port), ':') + 1, NULL, 10);
 	return port;
 }
 
