@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <jansson.h>
+#include <math.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -86,13 +87,15 @@ static uint64_t run_and_kill(const char *data, ml_time wall, uint64_t first, uns
 	return last;
 }
 
-/* What the windows of all meters counted, each as it was told last. */
-static int64_t told_counts(struct kit *kit)
+/* What the windows of all meters counted, each as it was told last; `advanced` is how far all
+ * counters went, in thousandths. */
+static int64_t told_counts(struct kit *kit, int64_t *advanced)
 {
 	int64_t total = 0;
+	*advanced = 0;
 	for (unsigned meter = 1; meter <= METERS; meter++) {
 		json_t *windows = json_object();
-		char params[64], cursor[64] = "";
+		char params[160], cursor[64] = "";
 		size_t i;
 		json_t *reading;
 		do {
@@ -108,10 +111,10 @@ static int64_t told_counts(struct kit *kit)
 			{
 				if (!json_object_get(reading, "derived"))
 					continue;
-				const json_t *records = json_object_get(reading, "records");
+				json_t *records = json_object_get(reading, "records");
 				json_object_set(windows,
 					json_string_value(json_object_get(reading, "time")),
-					json_object_get(json_array_get(records, 0), "value"));
+					records);
 			}
 			const char *next = json_string_value(json_object_get(page, "next"));
 			(void)snprintf(cursor, sizeof cursor, "%s", next ? next : "");
@@ -121,7 +124,10 @@ static int64_t told_counts(struct kit *kit)
 		json_t *value;
 		json_object_foreach(windows, key, value)
 		{
-			total += json_integer_value(value);
+			total += json_integer_value(
+				json_object_get(json_array_get(value, 0), "value"));
+			*advanced += llround(1000 * json_number_value(json_object_get(
+							    json_array_get(value, 1), "value")));
 		}
 		json_decref(windows);
 	}
@@ -132,6 +138,7 @@ static void each_stored_reading_counts_once(void **state)
 {
 	char data[] = "/tmp/meterloom-aggregate-XXXXXX";
 	uint64_t trace = 1;
+	int64_t advanced = 0;
 	ml_time wall = WALL;
 	(void)state;
 	assert_non_null(mkdtemp(data));
@@ -152,7 +159,12 @@ static void each_stored_reading_counts_once(void **state)
 	const int64_t stored =
 		kit_sql(kit, "readings", "SELECT count(*) FROM reading WHERE trace < 1000000000");
 	assert_true(stored > 0);
-	assert_int_equal(told_counts(kit), stored);
+	assert_int_equal(told_counts(kit, &advanced), stored);
+	/* Each counter shows the trace. */
+	assert_int_equal(advanced,
+		kit_sql(kit, "readings",
+			"SELECT sum(way) FROM (SELECT max(trace) - min(trace) AS way FROM reading "
+			"WHERE trace < 1000000000 GROUP BY trace % 7)"));
 	kit_free(kit);
 }
 

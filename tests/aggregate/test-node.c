@@ -170,6 +170,25 @@ static void results_are_readings_of_their_meter(void **state)
 	assert_non_null(strstr(kit->result, "\"value\":\"77-77\""));
 }
 
+static void reports_have_them(void **state)
+{
+	struct kit *kit = *state;
+	kit_apply(kit,
+		"{'meterloom': 1, 'nodes': [{'id': 'source', 'type': 't-source'},"
+		" {'id': 'sums', 'type': 'aggregate', 'params': {'quantity': 'volume', 'window': "
+		"'15 min', 'delay': 1}},"
+		" {'id': 'results', 'type': 'store'}, {'id': 'clock', 'type': 't-clock'},"
+		" {'id': 'query', 'type': 'store-query', 'params': {'destination': 'head-end'}},"
+		" {'id': 'end', 'type': 't-end'}],"
+		" 'edges': [{'from': 'source', 'to': 'sums'}, {'from': 'sums', 'to': 'results'},"
+		" {'from': 'clock', 'to': 'query.in'}, {'from': 'query', 'to': 'end'}]}");
+	read_on(kit, 1, ML_HOUR);
+	kit_run(kit, 5 * ML_MINUTE);
+	kit_trigger(kit);
+	assert_int_equal(kit->batch_count, 1);
+	assert_int_equal(kit->batches[0].count, 4);
+}
+
 static void late_values_correct_what_was_told(void **state)
 {
 	struct kit *kit = *state;
@@ -454,6 +473,7 @@ int main(void)
 		NODE_TEST(a_window_is_told_once_after_its_end),
 		NODE_TEST(a_window_that_runs_can_be_looked_at),
 		NODE_TEST(results_are_readings_of_their_meter),
+		NODE_TEST(reports_have_them),
 		NODE_TEST(late_values_correct_what_was_told),
 		NODE_TEST(what_failed_is_marked_and_not_made_up),
 		NODE_TEST(days_have_23_and_25_hours),
