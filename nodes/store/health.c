@@ -297,12 +297,11 @@ static void compare(const struct store_health *health, const struct store_mark *
 {
 	const uint64_t found = *sequence;
 	const bool same = mark->epoch == epoch;
-	const bool behind = found < (mark->clean ? mark->ceiling : mark->committed);
+	const bool behind = found < mark->committed;
 	if (found < mark->ceiling)
 		*sequence = mark->ceiling;
 	if (same && (generation < mark->generation || behind))
-		tell_numbers(health, "store-restored", found,
-			mark->clean ? mark->ceiling : mark->committed, *sequence + 1);
+		tell_numbers(health, "store-restored", found, mark->committed, *sequence + 1);
 	else if (!same && generation == 0 && found == 0)
 		tell_numbers(health, "store-missing", found, mark->ceiling, *sequence + 1);
 	else if (!same)
@@ -378,12 +377,12 @@ int store_health_reserve(
 	return result;
 }
 
-void store_health_end(struct store_health *health, uint64_t sequence)
+void store_health_end(struct store_health *health, uint64_t committed, uint64_t sequence)
 {
 	struct ml_error err = ML_ERROR_NONE;
 	if (!health->begun)
 		return;
-	health->mark.committed = sequence;
+	health->mark.committed = committed;
 	health->mark.ceiling = sequence;
 	health->mark.clean = true;
 	if (store_mark_write(

@@ -54,8 +54,9 @@ int store_health_reserve(
 /* SQLite said that the database is damaged, or a check found so. */
 void store_health_damaged(struct store_health *health, const char *damage);
 
-/* At the stop of the process, with the last sequence that was given. */
-void store_health_end(struct store_health *health, uint64_t sequence);
+/* At the stop of the process: the last sequence that is on the disk, and the last one given (after
+ * a crash the higher one, until the first reading). */
+void store_health_end(struct store_health *health, uint64_t committed, uint64_t sequence);
 
 /* ---- Inside ---- */
 

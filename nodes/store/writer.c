@@ -468,6 +468,6 @@ void store_writer_stop(void *service)
 	const bool was_open = writer->db && keep_file(writer, NULL) == 0;
 	close_database(writer);
 	if (was_open)
-		store_health_end(&writer->health, writer->sequence);
+		store_health_end(&writer->health, writer->committed, writer->sequence);
 	free(writer);
 }

@@ -226,6 +226,35 @@ static void after_a_crash_no_number_is_given_twice(void **state)
 	number_after_a_crash(kit, true, 20101);
 }
 
+/* After a crash numbers go on above the ceiling; a stop before the first of them was given must not
+ * make the database look older than it is. */
+static void a_stop_without_a_reading_after_a_crash_is_nothing_to_tell(void **state)
+{
+	static const char *const names[] = {
+		"readings.db", "readings.db-wal", "readings.mark", "meterloom.db"};
+	struct kit *kit = *state;
+	struct kit *other = kit_new(NULL);
+	char data[64], to[96];
+	kit_give_many(kit, 1, 1, 100);
+	stop(other, data);
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		(void)snprintf(to, sizeof to, "%s/%s", data, names[i]);
+		copy(path_of(kit, names[i]), to);
+	}
+	for (int i = 0; i < 2; i++) {
+		other = kit_new(data);
+		kit_apply(other, kit_graph);
+		assert_false(event_told(other, "store-restored"));
+		stop(other, data);
+	}
+	other = kit_new(data);
+	kit_apply(other, kit_graph);
+	kit_give(other, 1, 0, 9000, 1);
+	assert_int_equal(sequence_of(other, 9000), 1024);
+	assert_false(event_told(other, "store-restored"));
+	kit_free(other);
+}
+
 static void missing_at_the_start_is_told(void **state)
 {
 	struct kit *kit = *state;
@@ -349,6 +378,7 @@ int main(void)
 		HEALTH_TEST(replaced_under_the_gateway_is_set_aside),
 		HEALTH_TEST(put_back_from_a_copy_gives_no_number_twice),
 		HEALTH_TEST(after_a_crash_no_number_is_given_twice),
+		HEALTH_TEST(a_stop_without_a_reading_after_a_crash_is_nothing_to_tell),
 		HEALTH_TEST(missing_at_the_start_is_told),
 		HEALTH_TEST(another_database_is_told),
 		HEALTH_TEST(one_of_a_newer_version_is_refused_and_left_alone),
