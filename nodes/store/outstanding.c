@@ -294,6 +294,18 @@ int store_resend_advance(sqlite3 *db, int64_t key, ml_time from, struct ml_error
 	return run(&values, err);
 }
 
+int store_destination_known(sqlite3 *db, const char *destination, struct ml_error *err)
+{
+	struct values values = statement(db,
+		"SELECT 1 WHERE ?1 IN (SELECT destination FROM cursor UNION SELECT destination "
+		"FROM "
+		"outstanding UNION SELECT destination FROM resend UNION SELECT destination FROM "
+		"delivery)");
+	bind_text(&values, destination);
+	const int result = step(&values, err);
+	return finish(&values, result);
+}
+
 int store_resend_drop(sqlite3 *db, uint64_t epoch, const char *destination, struct ml_error *err)
 {
 	struct values values =

@@ -68,6 +68,8 @@ int store_resend_next(sqlite3 *db, uint64_t epoch, const char *destination,
 	struct store_resend *resend, struct ml_error *err);
 /* What is left begins there; at its end it goes. */
 int store_resend_advance(sqlite3 *db, int64_t key, ml_time from, struct ml_error *err);
+/* 1: the database knows the destination; 0: nothing was ever sent or asked for under this name. */
+int store_destination_known(sqlite3 *db, const char *destination, struct ml_error *err);
 /* All of a destination. Gives how many there were. */
 int store_resend_drop(sqlite3 *db, uint64_t epoch, const char *destination, struct ml_error *err);
 

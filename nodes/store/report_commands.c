@@ -45,11 +45,28 @@ static int find_query(struct report_subject *subject, struct ml_error *err)
 		subject->destination);
 }
 
+/* A node for it may be in another graph: then it is in the database. */
+static int find_known(struct report_subject *subject, struct ml_error *err)
+{
+	const int known = subject->query ? 1
+					 : store_destination_known(
+						   subject->writer->db, subject->destination, err);
+	if (known)
+		return known < 0 ? known : 0;
+	return ml_error_set(err, -ENOENT,
+		"there is no destination \"%.60s\": report.list tells which there are",
+		subject->destination);
+}
+
 static int find_outstanding(struct report_subject *subject, struct ml_error *err)
 {
-	if (!subject->has)
-		return ml_error_set(
-			err, -ENOENT, "nothing is outstanding for \"%.60s\"", subject->destination);
+	if (!subject->has) {
+		const int result = find_known(subject, err);
+		return result < 0
+			       ? result
+			       : ml_error_set(err, -ENOENT, "nothing is outstanding for \"%.60s\"",
+					 subject->destination);
+	}
 	if (subject->query && (subject->query->in_flight || subject->query->unwritten))
 		return ml_error_set(err, -EBUSY,
 			"the report for \"%.60s\" is on its way: wait for its end",
@@ -223,12 +240,15 @@ static void run_discard(struct ml_job *job, void *params)
 	struct ml_error err = ML_ERROR_NONE;
 	int resends = 0;
 	int result = report_find_subject(job, p->destination, &subject, &err);
+	/* A refusal changes nothing: what is on its way is looked for first. */
+	if (result == 0 && (subject.has || !p->resend))
+		result = find_outstanding(&subject, &err);
 	if (result == 0 && p->resend)
 		resends = store_resend_drop(
 			subject.writer->db, subject.writer->epoch, p->destination, &err);
 	if (resends < 0)
 		result = resends;
-	if (result == 0 && (subject.has || !resends))
+	if (result == 0 && !subject.has && !resends)
 		result = find_outstanding(&subject, &err);
 	if (result == 0 && subject.has)
 		result = discard(job, &subject, &err);
@@ -266,9 +286,11 @@ static void run_resend(struct ml_job *job, void *params)
 		.to = p->to ? p->to : now,
 		.until = subject.writer ? subject.writer->sequence : 0,
 		.asked = now};
+	if (result == 0)
+		result = find_known(&subject, &err);
 	if (result == 0 && resend.from >= resend.to)
-		result =
-			ml_error_set_pointer(&err, -EINVAL, "/from", "expected a time before `to`");
+		result = ml_error_set_pointer(&err, -EINVAL, "/from", "expected a time before %s",
+			p->to ? "`to`" : "now");
 	if (result == 0)
 		result = store_resend_add(
 			subject.writer->db, subject.writer->epoch, p->destination, &resend, &err);

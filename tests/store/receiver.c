@@ -15,6 +15,7 @@
 #include "meter/delivery.h"
 
 struct receiver receiver;
+static struct ml_message *kept; /* what waits for its retry */
 
 static void take(struct ml_node *node, const struct meter_document *document)
 {
@@ -51,6 +52,9 @@ static void process(struct ml_node *node, void *self, unsigned port,
 			meter_delivery_tell(document->delivery, METER_DELIVERY_FAILED, "sim:test",
 				"HTTP 503: not now");
 			ml_fail(node, messages[i], "HTTP 503: not now");
+		} else if (receiver.answer == RECEIVER_WAITS) {
+			assert_null(kept);
+			kept = messages[i];
 		} else if (receiver.answer == RECEIVER_REFUSES) {
 			meter_delivery_tell(document->delivery, METER_DELIVERY_REFUSED, "sim:test",
 				"HTTP 400: what is this?");
@@ -61,6 +65,14 @@ static void process(struct ml_node *node, void *self, unsigned port,
 			ml_release(node, messages[i]);
 		}
 	}
+}
+
+static void stop(struct ml_node *node, void *self)
+{
+	(void)self;
+	if (kept)
+		ml_fail(node, kept, "stopped");
+	kept = NULL;
 }
 
 static const struct ml_port ports[] = {
@@ -76,6 +88,7 @@ static const struct ml_node_class receiver_class = {
 	.ports = ports,
 	.size = 1,
 	.process = process,
+	.stop = stop,
 };
 
 static const struct ml_node_class *const classes[] = {&receiver_class, NULL};

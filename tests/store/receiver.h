@@ -8,7 +8,7 @@
 
 enum { RECEIVED_MAX = 64, RECEIVED_BYTES_MAX = 4096 };
 
-enum receiver_answer { RECEIVER_TAKES, RECEIVER_FAILS, RECEIVER_REFUSES };
+enum receiver_answer { RECEIVER_TAKES, RECEIVER_FAILS, RECEIVER_REFUSES, RECEIVER_WAITS };
 
 struct received {
 	char node[16]; /* that received it */

@@ -194,6 +194,41 @@ static void what_is_to_be_sent_again_can_be_taken_back(void **state)
 	way_expect_number(kit, "sequence", 5);
 }
 
+/* What is on its way cannot be given up; then nothing of the call is done. */
+static void a_refused_discard_changes_nothing(void **state)
+{
+	struct kit *kit = *state;
+	kit_give_many(kit, 1, 1, 5);
+	kit_run(kit, ML_MINUTE);
+	kit_trigger(kit);
+	receiver.answer = RECEIVER_WAITS;
+	kit_call(kit, "report.resend", "{'destination': 'office', 'from': '2026-01-01'}");
+	assert_int_equal(receiver.count, 2);
+	kit_call(kit, "report.discard", "{'destination': 'office', 'resend': true}");
+	assert_int_equal(kit->code, -EBUSY);
+	assert_int_equal(kit_sql(kit, "readings", "SELECT count(*) FROM resend"), 1);
+	way_expect_text(kit, "state", "sending");
+}
+
+static void a_name_that_nobody_knows_is_refused(void **state)
+{
+	struct kit *kit = *state;
+	kit_give_many(kit, 1, 1, 5);
+	kit_call(kit, "report.resend", "{'destination': 'ofice', 'from': '2026-01-01'}");
+	assert_int_equal(kit->code, -ENOENT);
+	kit_call(kit, "report.discard", "{'destination': 'ofice', 'resend': true}");
+	assert_int_equal(kit->code, -ENOENT);
+	kit_call(kit, "report.rebuild", "{'destination': 'ofice'}");
+	assert_int_equal(kit->code, -ENOENT);
+	assert_int_equal(kit_sql(kit, "readings", "SELECT count(*) FROM resend"), 0);
+	kit_trigger(kit);
+	/* Its node is gone, and the database still knows it. */
+	kit_apply(kit, "{'meterloom': 1, 'nodes': [], 'edges': []}");
+	kit_call(kit, "report.resend", "{'destination': 'office', 'from': '2026-01-01'}");
+	assert_int_equal(kit->code, 0);
+	assert_int_equal(kit_sql(kit, "readings", "SELECT count(*) FROM resend"), 1);
+}
+
 /* ---- History ---- */
 
 struct found {
@@ -270,6 +305,8 @@ int main(void)
 		DELIVERY_TEST(a_stretch_of_time_is_sent_again_in_pieces),
 		DELIVERY_TEST(what_is_packed_is_sent_again_as_it_was),
 		DELIVERY_TEST(what_is_to_be_sent_again_can_be_taken_back),
+		DELIVERY_TEST(a_refused_discard_changes_nothing),
+		DELIVERY_TEST(a_name_that_nobody_knows_is_refused),
 		DELIVERY_TEST(it_is_known_in_which_report_a_reading_went),
 		DELIVERY_TEST(the_history_is_bounded),
 	};
