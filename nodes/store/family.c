@@ -40,6 +40,20 @@ static const struct ml_event_class events[] = {
 		"one, {lost} rows and {pages} pages were lost",
 		"The damaged file is in the data directory as {file}. See whether the disk or card "
 		"is worn out. What destinations have not had is sent as before."},
+	{"store-expired", ML_LOG_INFO,
+		"{readings} readings that were older than {days} days were deleted",
+		"Nothing, where store.keep_days is as it should be."},
+	{"store-size", ML_LOG_WARNING,
+		"{readings} readings were deleted, the oldest first: the database may hold {size} "
+		"MiB",
+		"Raise store.size, or lower store.journal_size, if older readings are wanted."},
+	{"store-undelivered", ML_LOG_ERROR,
+		"{readings} readings were deleted that {destination} had not had yet",
+		"See why it was not reached, and raise store.size."},
+	{"store-journal-full", ML_LOG_INFO,
+		"The journal holds {size} MiB: older telegrams are deleted before their days are "
+		"over",
+		"Raise store.journal_size if they are wanted for longer."},
 	{"store-restored", ML_LOG_WARNING,
 		"readings.db is older than what this gateway wrote: its last reading is number "
 		"{found}, but {expected} were written",

@@ -382,8 +382,12 @@ static int step_delete(struct store_packer *packer, struct ml_error *err)
 		return result;
 	uint64_t last = (uint64_t)first | ((1u << STORE_BLOCK_BITS) - 1);
 	last = last < packed ? last : packed;
-	result = execute(packer, err, "DELETE FROM reading WHERE sequence <= %llu",
-		(unsigned long long)last);
+	/* A block is of use as long as it has rows, or telegrams in the journal. */
+	result = execute(packer, err,
+		"DELETE FROM reading WHERE sequence <= %llu; DELETE FROM block WHERE number < %llu "
+		"AND "
+		"journal = 0",
+		(unsigned long long)last, (unsigned long long)(last + 1) >> STORE_BLOCK_BITS);
 	return result < 0 ? result : 1;
 }
 

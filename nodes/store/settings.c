@@ -6,6 +6,48 @@
 #include "store/writer.h"
 
 const struct ml_setting store_settings[] = {
+	{{.name = "store.journal_days",
+		 .kind = ML_PARAM_INTEGER,
+		 .title = "Journal, days",
+		 .help = "So long telegrams are kept as they came. 0: they are not. The readings "
+			 "made "
+			 "of them are kept all the same, and where they came from.",
+		 .unit = "d",
+		 .preset = "30",
+		 .min = 0,
+		 .max = 3650},
+		ML_SETTING_SHARED},
+	{{.name = "store.journal_size",
+		 .kind = ML_PARAM_INTEGER,
+		 .title = "Journal, size",
+		 .help = "So many megabytes of telegrams are kept; beyond, the oldest go.",
+		 .unit = "MiB",
+		 .preset = "256",
+		 .min = 1,
+		 .max = 1048576},
+		ML_SETTING_SHARED},
+	{{.name = "store.keep_days",
+		 .kind = ML_PARAM_INTEGER,
+		 .title = "Readings, days",
+		 .help = "So long readings are kept, and longer where a destination of the running "
+			 "graph has not had them yet. They go in whole months.",
+		 .unit = "d",
+		 .preset = "5479",
+		 .min = 1,
+		 .max = 36525},
+		ML_SETTING_SHARED},
+	{{.name = "store.size",
+		 .kind = ML_PARAM_INTEGER,
+		 .title = "Size of the database",
+		 .help = "Where it holds more megabytes, telegrams go first and then readings, the "
+			 "oldest first, also those that a destination has not had. 0: the disk is "
+			 "the "
+			 "limit.",
+		 .unit = "MiB",
+		 .preset = "0",
+		 .min = 0,
+		 .max = 1048576},
+		ML_SETTING_SHARED},
 	{{.name = "store.pack_after",
 		 .kind = ML_PARAM_DURATION,
 		 .title = "Pack after",

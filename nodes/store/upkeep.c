@@ -33,6 +33,8 @@ static int step(struct store_upkeep *upkeep)
 		result = store_packer_open(&upkeep->packer, writer->db, err);
 	if (result == 0)
 		result = store_packer_step(&upkeep->packer, wall, old, err);
+	if (result == 0)
+		result = store_retention_step(&upkeep->retention, writer, err);
 	return result > 0;
 }
 

@@ -8,6 +8,7 @@
 #include <meterloom/node.h>
 
 #include "store/packer.h"
+#include "store/retention.h"
 
 /* How often it is looked whether there is something to do, and the least time between two steps;
  * after each it rests for twenty times as long as it took. */
@@ -21,7 +22,8 @@ struct store_upkeep {
 	struct store_writer *writer; /* NULL: never started */
 	struct ml_timer timer;
 	struct store_packer packer; /* its view NULL: not open */
-	struct ml_error error;      /* of the last step; code 0: it went well */
+	struct store_retention retention;
+	struct ml_error error; /* of the last step; code 0: it went well */
 };
 
 /* On the lane "database", while there is a door. */

@@ -193,6 +193,7 @@ static int write_all(struct store_writer *writer, struct ml_error *err)
 	result = execute(writer, "BEGIN IMMEDIATE", err);
 	if (result < 0)
 		return result;
+	writer->inserter.journal = store_setting(writer->engine, "store.journal_days") > 0;
 	store_inserter_begin(&writer->inserter, writer->sequence,
 		ml_wall_of(writer->engine, ml_lane_now(writer->lane)));
 	result = undo_uncertain(writer, err);
@@ -449,7 +450,6 @@ int store_writer_start(struct ml_engine *engine, void **ret_service, struct ml_e
 	writer->engine = engine;
 	writer->health.engine = engine;
 	writer->last_commit_wall = ML_NEVER;
-	writer->inserter.journal = true;
 	writer->inserter.engine = engine;
 	writer->inserter.stamper = &writer->stamper;
 	writer->stamper.engine = engine;

@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <meterloom/command.h>
 #include <meterloom/engine.h>
 #include <meterloom/family.h>
 
@@ -233,9 +234,62 @@ static void print_size(const char *data)
 	sqlite3_close(db);
 }
 
+static void keep_no_journal(struct ml_engine *engine)
+{
+	static const char params[] = "{\"name\": \"store.journal_days\", \"value\": 0}";
+	json_t *object = json_loads(params, 0, NULL);
+	const struct ml_call call = {.command = "setting.set",
+		.params = object,
+		.text = params,
+		.length = sizeof params - 1,
+		.role = ML_ROLE_ADMIN,
+		.lane = ml_engine_lane(engine, "control")};
+	if (!ml_command_call(engine, &call))
+		abort();
+	json_decref(object);
+}
+
+/* Ten years of 512 meters each quarter of an hour, as they lie in chunks: as many, as large, and in
+ * as many devices. What is in them does not matter to who writes. */
+static void fill_years(const char *data)
+{
+	char path[512];
+	sqlite3 *db = NULL;
+	(void)snprintf(path, sizeof path, "%s/readings.db", data);
+	if (sqlite3_open(path, &db) != SQLITE_OK ||
+		sqlite3_exec(db,
+			"PRAGMA synchronous = OFF; BEGIN; WITH RECURSIVE months(m) AS (VALUES (0) "
+			"UNION "
+			"ALL SELECT m + 1 FROM months WHERE m < 119), devices(d) AS (VALUES (1) "
+			"UNION "
+			"ALL SELECT d + 1 FROM devices WHERE d < 512) INSERT INTO chunk (device, "
+			"month, "
+			"first_sequence, last_sequence, first_time, last_time, min_trace, "
+			"max_trace, "
+			"count, body) SELECT 1000 + d, 24192 + m, -180000000 + m * 1500000 + d, "
+			"-180000000 + (m + 1) * 1500000 - d, m * 2592000000000, (m + 1) * "
+			"2592000000000, m * 1500000, (m + 1) * 1500000, 2920, randomblob(26000) "
+			"FROM "
+			"months, devices; WITH RECURSIVE devices(d) AS (VALUES (1) UNION ALL "
+			"SELECT d "
+			"+ 1 FROM devices WHERE d < 512) INSERT INTO device SELECT 1000 + d, 1000 "
+			"+ d, "
+			"x'' FROM devices; COMMIT; PRAGMA wal_checkpoint(TRUNCATE)",
+			NULL, NULL, NULL) != SQLITE_OK) {
+		(void)fprintf(stderr, "%s\n", sqlite3_errmsg(db));
+		exit(1);
+	}
+	(void)printf("    %.0f MB in %lld chunks before\n",
+		(double)one_number(db, "PRAGMA page_count") *
+			(double)one_number(db, "PRAGMA page_size") / 1e6,
+		(long long)one_number(db, "SELECT count(*) FROM chunk"));
+	sqlite3_close(db);
+}
+
 /* With the simulated clock all is done on this thread; with the real one on two lanes, as in a
  * gateway. Commits are real in both. */
-static void measure_engine(const char *parent, bool simulated, bool journal, unsigned limit)
+static double measure_engine(
+	const char *parent, bool simulated, bool journal, bool years, unsigned limit)
 {
 	static const struct ml_family *const families[] = {
 		&meter_family, &decode_family, &lua_family, &store_family, &bench_family, NULL};
@@ -263,7 +317,10 @@ static void measure_engine(const char *parent, bool simulated, bool journal, uns
 		(void)fprintf(stderr, "%s\n", err.text);
 		exit(1);
 	}
-	store_writer(engine)->inserter.journal = journal;
+	if (!journal)
+		keep_no_journal(engine);
+	if (years)
+		fill_years(data);
 	bench.engine = simulated ? NULL : engine;
 	const ml_time begin = ml_clock_monotonic(real);
 	const double spent = processor_seconds();
@@ -283,12 +340,14 @@ static void measure_engine(const char *parent, bool simulated, bool journal, uns
 	if (store_writer(engine)->sequence != READINGS)
 		abort();
 	ml_engine_free(engine);
-	print_size(data);
+	if (!years)
+		print_size(data);
 	ml_log_free(log);
 	ml_clock_free(clock);
 	ml_clock_free(real);
 	ml_errors_free(&errors);
 	remove_files(data);
+	return took / READINGS;
 }
 
 static void measure_bare(struct ml_clock *clock, const char *data)
@@ -350,10 +409,13 @@ int main(int argc, char **argv)
 		return 1;
 	(void)printf("Telegrams of 8 values from memory, decode, Lua filter, store with its index, "
 		     "acknowledged after a synced commit:\n");
-	measure_engine(parent, true, false, 150000);
-	measure_engine(parent, true, true, 100000);
-	measure_engine(parent, false, false, 150000);
-	measure_engine(parent, false, true, 100000);
+	measure_engine(parent, true, false, false, 150000);
+	const double empty = measure_engine(parent, true, true, false, 100000);
+	measure_engine(parent, false, false, false, 150000);
+	measure_engine(parent, false, true, false, 100000);
+	(void)printf("The same with ten years of 512 meters in the database:\n");
+	const double full = measure_engine(parent, true, true, true, 100000);
+	(void)printf("    a telegram costs %+.0f %% (limit 20 %%)\n", (full / empty - 1) * 100);
 	(void)printf("Beside it:\n");
 	measure_values(clock, &bench);
 	measure_bare(clock, make_data(parent, data));
