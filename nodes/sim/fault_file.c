@@ -38,8 +38,9 @@ struct entry {
 
 static int check_rate(const json_t *value, struct ml_error *err)
 {
-	if (json_number_value(value) <= 0)
-		return ml_error_set(err, -EINVAL, "expected more than 0");
+	/* Once in 27 years; less never happens here. */
+	if (json_number_value(value) < 0.0001)
+		return ml_error_set(err, -EINVAL, "expected 0.0001 or more");
 	return 0;
 }
 

@@ -44,7 +44,9 @@ static void wrong_files_are_told_with_their_place(void **state)
 		     "-1}]}",
 		1, "/faults/0", "only a clock");
 	expect_error("{\"faults\": [{\"fault\": \"restart\", \"per_day\": 0}]}", 1,
-		"/faults/0/per_day", "more than 0");
+		"/faults/0/per_day", "0.0001 or more");
+	expect_error("{\"faults\": [{\"fault\": \"restart\", \"per_day\": 1e-100}]}", 1,
+		"/faults/0/per_day", "0.0001 or more");
 	expect_error("{\"faults\": [{\"fault\": \"restart\", \"at\": 1, \"share\": 101}]}", 1,
 		"/faults/0/share", "100");
 	expect_error("{\"faults\": [{\"fault\": \"restart\", \"at\": 1, \"how\": 1}]}", 1,
