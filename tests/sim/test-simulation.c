@@ -105,7 +105,8 @@ static void each_fault_alone_does_its_harm_and_nothing_is_lost(void **state)
 			found = found || (cases[i].failure && strcmp(r->failures[f].name,
 								      cases[i].failure) == 0);
 		if (!found || (r->failed > 0) < (cases[i].failure != NULL))
-			fail_msg("%s: %llu readouts failed", sim_fault_name(rule.fault),
+			fail_msg("%s: %llu readouts failed",
+				sim_fault_name((enum sim_fault)rule.fault),
 				(unsigned long long)r->failed);
 		assert_int_equal(r->head_end[0].failed > 0,
 			rule.fault >= SIM_HEAD_END_DOWN &&
