@@ -6,7 +6,11 @@
 #ifndef METER_ARCHIVE_H
 #define METER_ARCHIVE_H
 
-#include "meter/batch.h"
+#include <stdint.h>
+
+#include <meterloom/error.h>
+
+#include "meter/reading.h"
 
 #define METER_ARCHIVE "archive"
 
@@ -14,10 +18,11 @@ struct meter_archive {
 	void *user;
 	/* The sequence number of the last reading that was committed; 0: there is none. */
 	int (*last)(void *user, uint64_t *sequence, struct ml_error *err);
-	/* Makes a batch of the readings from `first` to `last`, both included, also of readouts
-	 * that failed. The caller releases it: batch->class->release(batch->handle). */
-	int (*read)(void *user, uint64_t first, uint64_t last, struct meter_batch *batch,
-		struct ml_error *err);
+	/* Calls `each` for the readings from `first` to `last`, both included, that hold values, in
+	 * the order of their storing; they stay until it returns. */
+	int (*walk)(void *user, uint64_t first, uint64_t last,
+		void (*each)(void *context, const struct meter_reading *reading, uint64_t sequence),
+		void *context, struct ml_error *err);
 };
 
 #endif

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <meterloom/command.h>
 #include <meterloom/files.h>
@@ -269,7 +270,7 @@ static int prepare(struct sim_simulation *s, struct ml_error *err)
 		.zone = s->zone ? s->zone : ml_zone_utc(),
 		.keep = o->keep,
 	};
-	if (!s->log || asprintf(&s->key_file, "%s/device.key", o->data) < 0 ||
+	if (!s->log || asprintf(&s->key_file, "%s.key", o->data) < 0 ||
 		sim_world_new(&world, &s->world) < 0)
 		return ml_error_set(err, -ENOMEM, "out of memory");
 	if (mkdir(o->data, 0700) < 0 && errno != EEXIST)
@@ -323,6 +324,9 @@ void sim_simulation_free(struct sim_simulation *s)
 	ml_zone_free(s->zone);
 	ml_buffer_free(&s->list);
 	json_decref(s->tree);
+	/* It keeps no secrets, and lies beside the data. */
+	if (s->key_file)
+		(void)unlink(s->key_file);
 	free(s->graph);
 	free(s->key_file);
 	free(s);

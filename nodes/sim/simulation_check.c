@@ -10,8 +10,6 @@
 #include "meter/archive.h"
 #include "sim/simulation_private.h"
 
-enum { PAGE = 256 };
-
 static void to_hex(const uint8_t digest[SIM_DIGEST_SIZE], char *out)
 {
 	for (size_t i = 0; i < SIM_DIGEST_SIZE; i++)
@@ -56,41 +54,24 @@ static void digest_reading(
 		&b->digest, (const unsigned char *)b->line.data, b->line.length);
 }
 
-static int book_batch(const struct meter_batch *batch, struct booking *b, struct ml_error *err)
+static void book_reading(void *context, const struct meter_reading *reading, uint64_t sequence)
 {
-	struct meter_batch_item items[PAGE];
-	void *cursor = NULL;
-	int count = meter_batch_open(batch, METER_BATCH_BY_TIME, &cursor, err);
-	if (count < 0)
-		return count;
-	while ((count = batch->class->page(cursor, items, PAGE, err)) > 0) {
-		for (int i = 0; i < count; i++) {
-			sim_ledger_stored(b->ledger, items[i].reading, items[i].sequence,
-				items[i].sequence <= b->due);
-			digest_reading(b, items[i].reading, items[i].sequence);
-		}
-	}
-	batch->class->close(cursor);
-	return count;
+	struct booking *b = context;
+	sim_ledger_stored(b->ledger, reading, sequence, sequence <= b->due);
+	digest_reading(b, reading, sequence);
 }
 
 int sim_book_store(struct sim_simulation *s, uint64_t due, struct ml_error *err)
 {
 	const struct meter_archive *archive = archive_of(s);
 	struct booking b = {.ledger = sim_world_ledger(s->world), .due = due};
-	struct meter_batch batch;
 	uint64_t last = 0;
 	uint8_t digest[SIM_DIGEST_SIZE];
 	int result = sim_stored_sequence(s, &last, err);
 	mbedtls_sha256_init(&b.digest);
 	(void)mbedtls_sha256_starts_ret(&b.digest, 0);
-	if (result == 0 && last > 0) {
-		result = archive->read(archive->user, 1, last, &batch, err);
-		if (result == 0) {
-			result = book_batch(&batch, &b, err);
-			batch.class->release(batch.handle);
-		}
-	}
+	if (result == 0 && last > 0)
+		result = archive->walk(archive->user, 1, last, book_reading, &b, err);
 	(void)mbedtls_sha256_finish_ret(&b.digest, digest);
 	to_hex(digest, s->result.readings);
 	mbedtls_sha256_free(&b.digest);

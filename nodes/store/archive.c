@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 #include "meter/archive.h"
-#include "store/batch.h"
+#include "store/scan.h"
 #include "store/writer.h"
 
 struct archive {
@@ -26,21 +26,42 @@ static int archive_last(void *user, uint64_t *sequence, struct ml_error *err)
 	return result;
 }
 
-static int archive_read(
-	void *user, uint64_t first, uint64_t last, struct meter_batch *batch, struct ml_error *err)
+static int walk(struct store_view *view, const struct store_scan_options *options,
+	void (*each)(void *context, const struct meter_reading *reading, uint64_t sequence),
+	void *context, struct ml_error *err)
+{
+	struct store_scan *scan = NULL;
+	const struct store_row *row = NULL;
+	void *block = malloc(STORE_BLOCK_MAX);
+	if (!block)
+		return ml_error_set(err, -ENOMEM, "out of memory");
+	int result = store_scan_begin(view, options, &scan, err);
+	while (result == 0 && (result = store_scan_next(scan, &row, err)) > 0) {
+		const uint64_t sequence = row->sequence;
+		result = store_view_reading(view, row, block, err);
+		if (result == 0)
+			each(context, block, sequence);
+	}
+	store_scan_end(scan);
+	free(block);
+	return result;
+}
+
+static int archive_walk(void *user, uint64_t first, uint64_t last,
+	void (*each)(void *context, const struct meter_reading *reading, uint64_t sequence),
+	void *context, struct ml_error *err)
 {
 	const struct archive *archive = user;
-	const struct store_range range = {
-		.first = first,
-		.last = last,
-		.count = last - first + 1,
-		.from = INT64_MIN,
-		.to = INT64_MAX,
-	};
-	*batch = (struct meter_batch){.class = &store_batch_class};
-	if (store_batch_init(batch, archive->engine, "", &range) < 0)
-		return ml_error_set(err, -ENOMEM, "out of memory");
-	return 0;
+	struct store_view *view = NULL;
+	struct store_scan_options options = STORE_SCAN_ALL;
+	options.order = STORE_BY_SEQUENCE;
+	options.first = first;
+	options.last = last;
+	int result = store_view_open(archive->engine, &view, err);
+	if (result == 0)
+		result = walk(view, &options, each, context, err);
+	store_view_close(view);
+	return result;
 }
 
 int store_archive_start(struct ml_engine *engine, void **ret_service, struct ml_error *err)
@@ -50,7 +71,7 @@ int store_archive_start(struct ml_engine *engine, void **ret_service, struct ml_
 		return ml_error_set(err, -ENOMEM, "out of memory");
 	archive->engine = engine;
 	archive->head =
-		(struct meter_archive){.user = archive, .last = archive_last, .read = archive_read};
+		(struct meter_archive){.user = archive, .last = archive_last, .walk = archive_walk};
 	*ret_service = archive;
 	return 0;
 }

@@ -74,7 +74,15 @@ void expect_nothing_lost(const struct stay *stay)
 	assert_true(r->head_end[0].checked);
 	assert_true(r->account.stored > 0 && r->head_end[0].delivery.rows > 0);
 	if (r->lost)
-		fail_msg("lost:\n%s", r->examples);
+		fail_msg("stored %llu: %llu lost, %llu invented; reported %llu: %llu lost, %llu "
+			 "invented, %llu out of order, %llu changed\n%s",
+			(unsigned long long)r->account.stored, (unsigned long long)r->account.lost,
+			(unsigned long long)r->account.invented,
+			(unsigned long long)r->head_end[0].delivery.rows,
+			(unsigned long long)r->head_end[0].delivery.lost,
+			(unsigned long long)r->head_end[0].delivery.invented,
+			(unsigned long long)r->head_end[0].delivery.out_of_order,
+			(unsigned long long)r->head_end[0].delivery.changed, r->examples);
 }
 
 void stay_add(struct stay *stay, struct sim_rule rule)
