@@ -151,20 +151,32 @@ static struct ml_decimal get_decimal(struct in *in)
 	return value;
 }
 
-static void put_value(struct ml_buffer *out, const struct series_value *value)
+/* Numbers that lie near another one are short as what they differ by; differences wrap around. */
+static void put_near(struct ml_buffer *out, uint64_t value, uint64_t other)
 {
-	put_signed(out, value->time);
-	put(out, value->trace);
+	put_signed(out, (int64_t)(value - other));
+}
+
+static uint64_t get_near(struct in *in, uint64_t other)
+{
+	return (uint64_t)get_signed(in) + other;
+}
+
+static void put_value(
+	struct ml_buffer *out, const struct series_value *value, ml_time time, uint64_t trace)
+{
+	put_near(out, (uint64_t)value->time, (uint64_t)time);
+	put_near(out, value->trace, trace);
 	put_decimal(out, value->value);
 	put(out, value->device);
 	put(out, value->digits);
 }
 
-static struct series_value get_value(struct in *in)
+static struct series_value get_value(struct in *in, ml_time time, uint64_t trace)
 {
-	struct series_value value = {.time = get_signed(in)};
+	struct series_value value = {.time = (ml_time)get_near(in, (uint64_t)time)};
 	in->bad = in->bad || value.time < -SERIES_TIME_MAX || value.time > SERIES_TIME_MAX;
-	value.trace = get(in);
+	value.trace = get_near(in, trace);
 	value.value = get_decimal(in);
 	value.device = get32(in);
 	value.digits = (uint8_t)get_below(in, 19);
@@ -203,15 +215,15 @@ static void put_sum(struct ml_buffer *out, const struct sum *sum)
 	put(out, sum->steps);
 	put(out, sum->border);
 	put(out, sum->trace_first);
-	put(out, sum->trace_last);
+	put_near(out, sum->trace_last, sum->trace_first);
 	if (!sum->count)
 		return;
 	put_decimal(out, sum->total);
 	put_decimal(out, sum->min);
 	put_decimal(out, sum->max);
 	put_decimal(out, sum->inner);
-	put_value(out, &sum->first);
-	put_value(out, &sum->last);
+	put_value(out, &sum->first, sum->window.begin, sum->trace_first);
+	put_value(out, &sum->last, sum->window.begin, sum->trace_first);
 }
 
 static bool within(const struct window *window, const struct series_value *value)
@@ -230,15 +242,15 @@ static void get_sum(struct in *in, struct sum *sum, ml_time *after)
 	sum->steps = get32(in);
 	sum->border = (uint8_t)get_below(in, BORDER_BEFORE + 1);
 	sum->trace_first = get(in);
-	sum->trace_last = get(in);
+	sum->trace_last = get_near(in, sum->trace_first);
 	if (!sum->count)
 		return;
 	sum->total = get_decimal(in);
 	sum->min = get_decimal(in);
 	sum->max = get_decimal(in);
 	sum->inner = get_decimal(in);
-	sum->first = get_value(in);
-	sum->last = get_value(in);
+	sum->first = get_value(in, sum->window.begin, sum->trace_first);
+	sum->last = get_value(in, sum->window.begin, sum->trace_first);
 	in->bad = in->bad || !within(&sum->window, &sum->first) ||
 		  !within(&sum->window, &sum->last) || sum->first.time > sum->last.time;
 }
@@ -251,16 +263,18 @@ static void put_series(struct ml_buffer *out, const struct series *series)
 	put(out, unit);
 	ml_buffer_append(out, series->unit, unit);
 	if (series->has_base)
-		put_value(out, &series->base);
+		put_value(out, &series->base, 0, 0);
 	put_signed(out, series->finished);
 	put_signed(out, series->forgotten);
 	put(out, series->count);
 	for (size_t i = 0; i < series->count; i++)
 		put_sum(out, &series->sums[i]);
 	put(out, series->counted_count);
+	struct counted before = {0};
 	for (size_t i = 0; i < series->counted_count; i++) {
-		put_signed(out, series->counted[i].time);
-		put(out, series->counted[i].trace);
+		put_near(out, (uint64_t)series->counted[i].time, (uint64_t)before.time);
+		put_near(out, series->counted[i].trace, before.trace);
+		before = series->counted[i];
 	}
 }
 
@@ -276,7 +290,7 @@ static int get_series(struct in *in, struct series *series)
 	in->bad = memchr(series->unit, '\0', unit) != NULL;
 	in->at += unit;
 	if (series->has_base)
-		series->base = get_value(in);
+		series->base = get_value(in, 0, 0);
 	series->finished = get_signed(in);
 	series->forgotten = get_signed(in);
 	in->bad = in->bad || series->forgotten > SERIES_TIME_MAX;
@@ -291,9 +305,11 @@ static int get_series(struct in *in, struct series *series)
 	for (size_t i = 0; i < count && !in->bad; i++)
 		get_sum(in, &series->sums[i], &after);
 	series->counted_count = (size_t)get_below(in, SERIES_COUNTED_MAX + 1);
+	struct counted before = {0};
 	for (size_t i = 0; i < series->counted_count; i++) {
-		series->counted[i].time = get_signed(in);
-		series->counted[i].trace = get(in);
+		before.time = (ml_time)get_near(in, (uint64_t)before.time);
+		before.trace = get_near(in, before.trace);
+		series->counted[i] = before;
 	}
 	return in->bad ? -EBADMSG : 0;
 }

@@ -122,16 +122,17 @@ static size_t count_done(const struct aggregate *self, const struct told_list *l
 	return done;
 }
 
-static void finish_series(struct aggregate *self, struct aggregate_entry *entry, ml_time until)
+static void finish_series(struct aggregate_entry *entry, ml_time until)
 {
 	struct series *series = &entry->state.series;
 	if (!series->count || series->sums[0].window.end > until)
 		return;
 	series_finish(series, until);
-	aggregate_mark(self, entry);
+	entry->dirty = true;
 }
 
-/* What can no longer change and was told is forgotten, but for the counter's last value. */
+/* What can no longer change and was told is forgotten, but for the counter's last value. It is
+ * written with what comes next: after a start it would be found out again. */
 static void finish(struct aggregate *self, struct aggregate_entry *target, ml_time now)
 {
 	struct told_list *list = &target->state.told;
@@ -140,13 +141,13 @@ static void finish(struct aggregate *self, struct aggregate_entry *target, ml_ti
 		return;
 	const ml_time until = list->items[done - 1].window.end;
 	told_drop(list, done);
-	aggregate_mark(self, target);
+	target->dirty = true;
 	if (!target->state.virtual) {
-		finish_series(self, target, until);
+		finish_series(target, until);
 		return;
 	}
 	for (size_t i = 0; i < self->count; i++)
-		finish_series(self, self->entries[i], until);
+		finish_series(self->entries[i], until);
 }
 
 void aggregate_tell(struct aggregate *self)
