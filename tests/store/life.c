@@ -248,7 +248,7 @@ bool life_begin(struct life *life, const char *data, const struct ml_files *file
 	const struct kit_options options = {.data = data,
 		.files = files,
 		.more = {&report_family, &life_family},
-		.wall = (1790000000 + (ml_time)run * 86400 * 2) * ML_SEC,
+		.wall = (1790000000 + (ml_time)run * 86400 * 10) * ML_SEC,
 		.seed = life->random,
 		.may_fail = files != &ml_files_system};
 	current = life;
@@ -286,6 +286,9 @@ static void release_held(struct life *life)
 
 void life_live(struct life *life, unsigned steps)
 {
+	/* What is some days old is packed then. */
+	if (life_random(life, 2))
+		kit_run(life->kit, 11 * ML_MINUTE);
 	for (unsigned i = 0; i < steps; i++) {
 		switch (life_random(life, 8)) {
 		default:
@@ -347,6 +350,8 @@ void life_finish(struct life *life)
 	}
 	for (unsigned id = 1; id <= 7; id++)
 		tell_stored(life, id);
+	life_tell_number(
+		life, (uint64_t)kit_sql(life->kit, "readings", "SELECT total(count) FROM chunk"));
 	tell(life, &(struct tale_word){.kind = TALE_FINISHED}, NULL);
 }
 

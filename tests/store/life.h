@@ -27,14 +27,14 @@ uint64_t life_random(struct life *life, uint64_t below);
 /* Source, store, query and a head-end that takes batches, or documents of a template. */
 extern const char life_batches[], life_documents[];
 
-/* The engine on `data`; its head-end tells what it gets. `run` counts the starts: the clock is so
- * many days on. false: it did not start, which is allowed where the disk fails. */
+/* The engine on `data`; its head-end tells what it gets. `run` counts the starts: the clock is ten
+ * days on at each. false: it did not start, which is allowed where the disk fails. */
 bool life_begin(struct life *life, const char *data, const struct ml_files *files, unsigned run,
 	const char *graph);
 /* So many random things happen. */
 void life_live(struct life *life, unsigned steps);
 void life_tell_number(struct life *life, uint64_t number);
-/* All is delivered; then it is told what is stored. */
+/* All is delivered; then it is told what is stored, and how many of these are in chunks. */
 void life_finish(struct life *life);
 void life_end(struct life *life); /* as asked, the directory stays */
 

@@ -76,10 +76,13 @@ static void one_life(const char *graph, unsigned number, unsigned cuts)
 		in_a_child(&run, &tale);
 	}
 	tale_check(&tale);
-	print_message("%u cuts: %llu acknowledged, %llu stored, %llu delivered, %llu reports "
-		      "repeated\n",
+	/* Packing was among what was cut. */
+	assert_true(cuts < CUTS_OF_A_LIFE || tale.number > 0);
+	print_message("%u cuts: %llu acknowledged, %llu stored, %llu in chunks, %llu delivered, "
+		      "%llu reports repeated\n",
 		cuts, (unsigned long long)tale.acknowledged, (unsigned long long)tale.stored,
-		(unsigned long long)tale.delivered, (unsigned long long)tale.repeated);
+		(unsigned long long)tale.number, (unsigned long long)tale.delivered,
+		(unsigned long long)tale.repeated);
 	tale_free(&tale);
 	child_remove(data);
 }

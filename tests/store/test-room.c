@@ -36,10 +36,11 @@ static void live(void *user, int tell_to)
 	while (!life_begin(&life, run->data, &cut_files, 0, run->graph))
 		assert_true(++starts <= FOR_WRITES);
 	life_live(&life, STEPS);
-	life_tell_number(&life, cut_writes());
+	const uint64_t writes = cut_writes();
 	cut_no_room(UINT64_MAX / 2, 1);
 	kit_run(life.kit, ML_MINUTE);
 	life_finish(&life);
+	life_tell_number(&life, writes);
 	life_end(&life);
 }
 
