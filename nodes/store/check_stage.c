@@ -33,16 +33,14 @@ static void add(struct store_check_stage *stages, size_t *count, enum store_chec
 int store_check_stages(
 	sqlite3 *db, struct store_check_stage *stages, size_t *ret_count, struct ml_error *err)
 {
-	/* A table without rowid or with a constraint of uniqueness is small here. Of partial
-	 * indexes nothing can be counted. */
+	/* A table without rowid or with a constraint of uniqueness is small here. */
 	static const char sql[] =
 		"SELECT 0, name, NULL, wr OR EXISTS (SELECT 1 FROM sqlite_schema AS i WHERE "
 		"i.tbl_name = l.name AND i.type = 'index' AND i.sql IS NULL) FROM "
 		"pragma_table_list AS l WHERE schema = 'main' AND type = 'table' AND (name NOT "
-		"LIKE "
-		"'sqlite_%' OR name = 'sqlite_sequence') UNION ALL SELECT 1, tbl_name, name, 0 "
-		"FROM sqlite_schema WHERE type = "
-		"'index' AND sql IS NOT NULL AND sql NOT LIKE '% WHERE %' ORDER BY 1, 2";
+		"LIKE 'sqlite_%' OR name = 'sqlite_sequence') UNION ALL SELECT 1, tbl_name, name, "
+		"0 FROM sqlite_schema WHERE type = "
+		"'index' AND sql IS NOT NULL ORDER BY 1, 2";
 	sqlite3_stmt *row = NULL;
 	int result = 0;
 	int code = sqlite3_prepare_v2(db, sql, -1, &row, NULL);
@@ -175,15 +173,40 @@ static int reading_slice(sqlite3 *db, const struct store_check_stage *stage, int
 	return compare(stage, numbers, err);
 }
 
+/* The condition of a partial index, with its "WHERE"; "": it is of all rows. */
+static int condition_of(sqlite3 *db, const char *index, char out[128], struct ml_error *err)
+{
+	sqlite3_stmt *row = NULL;
+	int result = 0;
+	int code = sqlite3_prepare_v2(db,
+		"SELECT substr(sql, instr(upper(sql), ' WHERE ')) FROM sqlite_schema WHERE name = "
+		"?1 AND instr(upper(sql), ' WHERE ') > 0",
+		-1, &row, NULL);
+	out[0] = '\0';
+	if (code == SQLITE_OK)
+		code = sqlite3_bind_text(row, 1, index, -1, SQLITE_STATIC);
+	if (code == SQLITE_OK)
+		code = sqlite3_step(row);
+	if (code == SQLITE_ROW)
+		(void)snprintf(out, 128, "%s", (const char *)sqlite3_column_text(row, 0));
+	else if (code != SQLITE_DONE)
+		result = ml_database_error(err, db, doing);
+	sqlite3_finalize(row);
+	return result;
+}
+
 static int index_slice(sqlite3 *db, const struct store_check_stage *stage, struct ml_error *err)
 {
-	char sql[320];
+	char sql[640], condition[128];
 	int64_t numbers[3] = {0};
+	int result = condition_of(db, stage->index, condition, err);
+	if (result < 0)
+		return result;
 	(void)snprintf(sql, sizeof sql,
-		"SELECT (SELECT count(*) FROM \"%s\" NOT INDEXED), (SELECT count(*) FROM \"%s\" "
-		"INDEXED BY \"%s\")",
-		stage->table, stage->table, stage->index);
-	const int result = two_numbers(db, sql, 0, numbers, err);
+		"SELECT (SELECT count(*) FROM \"%s\" NOT INDEXED%s), (SELECT count(*) FROM \"%s\" "
+		"INDEXED BY \"%s\"%s)",
+		stage->table, condition, stage->table, stage->index, condition);
+	result = two_numbers(db, sql, 0, numbers, err);
 	return result < 0 ? result : compare(stage, numbers, err);
 }
 

@@ -143,11 +143,11 @@ int store_health_move_aside(
 	(void)snprintf(name, STORE_PATH_MAX, "readings.db.%s-%s", why, when);
 	for (unsigned i = 2; size_of(health, name) >= 0 && i < 1000; i++)
 		(void)snprintf(name, STORE_PATH_MAX, "readings.db.%s-%s-%u", why, when, i);
-	/* The log first: a log without its database is harmless, a database must not meet the log
-	 * of another. */
-	int result = rename_one(health, name, "-wal");
+	/* The database first: where the power fails between the two, the log is an orphan (tidy()),
+	 * and never a damaged database without the log that holds half of it. */
+	int result = rename_one(health, name, "");
 	if (result == 0)
-		result = rename_one(health, name, "");
+		result = rename_one(health, name, "-wal");
 	if (result == 0)
 		result = remove_one(health, "readings.db-shm");
 	if (result == 0)

@@ -39,7 +39,8 @@ struct taker {
 	struct store_salvage_table *tables;
 	size_t table_count;
 	struct store_salvage_table *into; /* NULL: the walked tree is none */
-	sqlite3_stmt *list;               /* notes a sequence that an index knows of */
+	sqlite3_stmt *list;               /* notes a row that an index knows of */
+	bool list_chunks;                 /* of chunks, else of readings */
 	uint64_t refused;                 /* rows that fit nowhere */
 	bool full;                        /* the new one cannot be written */
 };
@@ -171,10 +172,14 @@ static int make_new(struct taker *taker, const char *part, struct ml_error *err)
 	if (result == 0)
 		result = empty_tables(taker, err);
 	if (result == 0)
-		result = execute(
-			taker, "CREATE TEMP TABLE listed (sequence INTEGER PRIMARY KEY)", err);
-	if (result == 0 && sqlite3_prepare_v2(taker->db, "INSERT OR IGNORE INTO listed VALUES (?)",
-				   -1, &taker->list, NULL) != SQLITE_OK)
+		result = execute(taker,
+			"CREATE TEMP TABLE listed (chunk INTEGER, key INTEGER, PRIMARY KEY (chunk, "
+			"key)) "
+			"WITHOUT ROWID",
+			err);
+	if (result == 0 &&
+		sqlite3_prepare_v2(taker->db, "INSERT OR IGNORE INTO listed VALUES (?, ?)", -1,
+			&taker->list, NULL) != SQLITE_OK)
 		result = ml_database_error(err, taker->db, doing);
 	return result;
 }
@@ -225,14 +230,15 @@ static void on_row(void *user, const struct store_cell *cell, bool orphan)
 		taker->full = true;
 }
 
-/* The last column of an index row is the rowid: here the sequence. */
+/* The last column of an index row is the rowid. */
 static void on_index(void *user, const struct store_cell *cell, bool orphan)
 {
 	struct taker *taker = user;
 	const struct store_field *last = &cell->fields[cell->count - 1];
 	(void)orphan;
 	if (last->kind != STORE_FIELD_INTEGER ||
-		sqlite3_bind_int64(taker->list, 1, last->integer) != SQLITE_OK)
+		sqlite3_bind_int(taker->list, 1, taker->list_chunks) != SQLITE_OK ||
+		sqlite3_bind_int64(taker->list, 2, last->integer) != SQLITE_OK)
 		return;
 	(void)sqlite3_step(taker->list);
 	sqlite3_reset(taker->list);
@@ -263,7 +269,8 @@ static void walk_root(struct taker *taker, const struct root *root)
 	const char *table = root->index ? root->table : root->name;
 	taker->into = table_of(taker, table);
 	taker->walk.cell = taker->into ? on_row : NULL;
-	if (root->index && strcmp(table, "reading") == 0)
+	taker->list_chunks = strcmp(table, "chunk") == 0;
+	if (root->index && (taker->list_chunks || strcmp(table, "reading") == 0))
 		taker->walk.cell = on_index;
 	else if (root->index && (strcmp(table, "device") == 0 || strcmp(table, "shape") == 0))
 		taker->walk.cell = on_copy;
@@ -362,13 +369,17 @@ static int finish(struct taker *taker, struct store_salvage *salvage, struct ml_
 	if (result < 0)
 		return result;
 	const int64_t rows = number(taker, "SELECT count(*) FROM reading");
-	const int64_t listed =
-		number(taker, "SELECT count(*) FROM listed WHERE sequence NOT IN (SELECT sequence "
-			      "FROM reading)");
+	const bool chunks = has_table(taker, "chunk");
+	const int64_t listed = number(taker,
+		chunks ? "SELECT count(*) FROM listed WHERE CASE chunk WHEN 0 THEN key NOT IN "
+			 "(SELECT sequence FROM reading) ELSE key NOT IN (SELECT key FROM chunk) "
+			 "END"
+		       : "SELECT count(*) FROM listed WHERE key NOT IN (SELECT sequence FROM "
+			 "reading)");
 	const uint64_t dropped = before > rows ? (uint64_t)(before - rows) : 0;
 	const uint64_t unread = taker->walk.bad_cells + taker->refused + dropped;
 	salvage->readings = (uint64_t)rows;
-	if (has_table(taker, "chunk"))
+	if (chunks)
 		salvage->readings += (uint64_t)number(taker, "SELECT total(count) FROM chunk");
 	salvage->lost = (uint64_t)listed > unread ? (uint64_t)listed : unread;
 	salvage->bad_pages = taker->walk.bad_pages;

@@ -604,7 +604,8 @@ int64_t kit_sql(struct kit *kit, const char *database, const char *sql)
 	assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
 	if (sqlite3_prepare_v2(db, sql, -1, &row, NULL) != SQLITE_OK)
 		fail_msg("%s: %s", sql, sqlite3_errmsg(db));
-	assert_int_equal(sqlite3_step(row), SQLITE_ROW);
+	if (sqlite3_step(row) != SQLITE_ROW)
+		fail_msg("%s: %s", sql, sqlite3_errmsg(db));
 	const int64_t value = sqlite3_column_int64(row, 0);
 	sqlite3_finalize(row);
 	sqlite3_close(db);

@@ -188,6 +188,70 @@ static void header_that_is_gone_costs_nothing(void **state)
 	}
 }
 
+/* Packed readings: the header and one page of the chunks are gone. */
+static void chunks_are_taken_over(void **state)
+{
+	(void)state;
+	static const uint8_t zeros[100];
+	char data[64], wiped[PAGE] = {0};
+	child_folder(data);
+	copy_all(made.ended, data);
+	const struct kit_options options = {
+		.data = data, .wall = (1790000000 + (ml_time)86400 * 30) * ML_SEC};
+	struct kit *kit = kit_new_with(&options);
+	kit->keep_data = true;
+	kit_apply(kit, kit_graph);
+	/* Blocks that are not much are packed when they have waited for long. */
+	kit_run(kit, 2 * ML_HOUR);
+	static const char in_chunks[] = "SELECT total(count) FROM chunk";
+	static const char all[] =
+		"SELECT (SELECT count(*) FROM reading) + (SELECT total(count) FROM chunk)";
+	const int64_t packed = kit_sql(kit, "readings", in_chunks);
+	const int64_t chunks = kit_sql(kit, "readings", "SELECT count(*) FROM chunk");
+	assert_in_range(packed, READINGS / 5, READINGS);
+	assert_int_equal(kit_sql(kit, "readings", all), READINGS);
+	kit_free(kit);
+	overwrite(data, 0, zeros, sizeof zeros);
+	forget_events(data);
+	kit = kit_new_with(&options);
+	kit->keep_data = true;
+	kit_apply(kit, kit_graph);
+	assert_int_equal(told(kit, "\"lost\":\""), 0);
+	assert_int_equal(told(kit, "\"readings\":\""), READINGS);
+	assert_int_equal(kit_sql(kit, "readings", in_chunks), packed);
+	assert_int_equal(kit_sql(kit, "readings", all), READINGS);
+	kit_free(kit);
+	/* With the root of a tree goes the way to its rows, not they themselves; but the few chunks
+	 * there are here are all on that page. */
+	static const char *const tables[] = {"reading", "chunk"};
+	for (size_t i = 0; i < 2; i++) {
+		char sql[96];
+		(void)snprintf(sql, sizeof sql,
+			"SELECT rootpage FROM sqlite_schema WHERE name = '%s'", tables[i]);
+		kit = kit_new_with(&options);
+		kit->keep_data = true;
+		const int64_t root = kit_sql(kit, "readings", sql);
+		kit_free(kit);
+		overwrite(data, (long)(root - 1) * PAGE, wiped, sizeof wiped);
+		forget_events(data);
+		kit = kit_new_with(&options);
+		kit->keep_data = true;
+		kit_apply(kit, kit_graph);
+		kit_call(kit, "store.check", "{}");
+		kit_run(kit, ML_MINUTE);
+		const int64_t left = i == 0 ? READINGS : READINGS - packed;
+		assert_int_equal(told(kit, "\"readings\":\""), left);
+		assert_int_equal(kit_sql(kit, "readings", all), left);
+		assert_int_equal(told(kit, "\"lost\":\""), i == 0 ? 0 : chunks);
+		kit_call(kit, "meter.readings", "{'meter': '00000040', 'limit': 1000}");
+		assert_int_equal(kit->code, 0);
+		kit_call(kit, "store.check", "{}");
+		assert_non_null(strstr(kit->result, "\"whole\":true"));
+		kit_free(kit);
+	}
+	child_remove(data);
+}
+
 static void missing_index_is_made_again(void **state)
 {
 	(void)state;
@@ -324,6 +388,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(header_that_is_gone_costs_nothing),
+		cmocka_unit_test(chunks_are_taken_over),
 		cmocka_unit_test(missing_index_is_made_again),
 		cmocka_unit_test(pages_that_are_gone_cost_their_rows),
 		cmocka_unit_test(anything_may_lie_there),
