@@ -3,6 +3,8 @@
  */
 #include "store/upkeep.h"
 
+#include <errno.h>
+
 #include <meterloom/clock.h>
 #include <meterloom/setting.h>
 #include <meterloom/wall.h>
@@ -35,6 +37,10 @@ static int step(struct store_upkeep *upkeep)
 		result = store_packer_step(&upkeep->packer, wall, old, err);
 	if (result == 0)
 		result = store_retention_step(&upkeep->retention, writer, err);
+	if (result == -EUCLEAN) {
+		const struct ml_error damage = *err;
+		store_writer_repair(writer, damage.text);
+	}
 	return result > 0;
 }
 
