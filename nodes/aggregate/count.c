@@ -134,8 +134,8 @@ static void resolve_target(struct aggregate *self)
 	if (!self->snapshot || meter_snapshot_find_one(self->snapshot, self->meter,
 				       strlen(self->meter), &point, &err) < 0) {
 		ml_node_state(self->drawer.node, ML_STATE_WAITING,
-			"the virtual meter is not in the list: %s; add it as a passive point",
-			err.text);
+			"the virtual meter is not in the list, add it as a passive point: %s",
+			self->snapshot ? err.text : "there is no meter list yet");
 		return;
 	}
 	self->target_point = point->key;

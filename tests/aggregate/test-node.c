@@ -422,7 +422,8 @@ static void a_virtual_meter_waits_for_its_point(void **state)
 	struct kit *kit = *state;
 	apply(kit, virtual_params);
 	kit_call(kit, "node.list", "{}");
-	assert_non_null(strstr(kit->result, "the virtual meter is not in the list"));
+	assert_non_null(strstr(
+		kit->result, "the virtual meter is not in the list, add it as a passive point"));
 	add_points(kit);
 	kit_run(kit, 31 * ML_MINUTE);
 	for (uint64_t i = 0; i < 2; i++) {
