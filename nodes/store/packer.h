@@ -28,6 +28,7 @@ struct store_packer {
 	size_t count, capacity;
 	uint8_t *bytes;
 	size_t used, size;
+	uint64_t futile; /* the last old block when a pass was not worth it */
 	/* since it was opened */
 	uint64_t packed, chunks, merged; /* readings; chunks written; parts that were merged */
 };

@@ -96,6 +96,28 @@ static int take_blocks(struct plan *plan, sqlite3_stmt *blocks, sqlite3_stmt *co
 		       : ml_error_set(err, -EIO, "reading the blocks that are to be packed failed");
 }
 
+/* The last block in a row that is old, and whether one of them waits for too long. */
+static int find_old(struct store_packer *packer, sqlite3_stmt *blocks, ml_time wall, ml_time old,
+	uint64_t *ret_last, bool *ret_due, struct ml_error *err)
+{
+	const int64_t first = (int64_t)((packer->view->state.packed + 1) >> STORE_BLOCK_BITS);
+	unsigned count = 0;
+	int code = view_bind(blocks, &first, 1);
+	while (code == SQLITE_OK && count++ < PACKER_PASS_BLOCKS &&
+		(code = sqlite3_step(blocks)) == SQLITE_ROW) {
+		const ml_time written = sqlite3_column_int64(blocks, 1);
+		if (!is_old(written, wall, old))
+			break;
+		*ret_last = (uint64_t)sqlite3_column_int64(blocks, 0);
+		*ret_due = *ret_due || is_old(written, wall, old - PACKER_PATIENCE);
+		code = SQLITE_OK;
+	}
+	sqlite3_reset(blocks);
+	return code == SQLITE_OK || code == SQLITE_DONE || code == SQLITE_ROW
+		       ? 0
+		       : view_error(packer->view, err);
+}
+
 int packer_plan(struct store_packer *packer, ml_time wall, ml_time old, uint64_t *ret_end,
 	struct ml_error *err)
 {
@@ -103,6 +125,7 @@ int packer_plan(struct store_packer *packer, ml_time wall, ml_time old, uint64_t
 	sqlite3_stmt *blocks = NULL, *counts = NULL;
 	const uint64_t packed = packer->view->state.packed;
 	struct plan plan = {.end = 0};
+	uint64_t last = 0;
 	bool due = false;
 	int result = 0;
 	*ret_end = 0;
@@ -116,10 +139,14 @@ int packer_plan(struct store_packer *packer, ml_time wall, ml_time old, uint64_t
 			-1, &counts, NULL) != SQLITE_OK)
 		result = view_error(packer->view, err);
 	if (result == 0)
+		result = find_old(packer, blocks, wall, old, &last, &due, err);
+	/* Rows are counted only when there are more than last time. */
+	if (result == 0 && (due || last != packer->futile))
 		result = take_blocks(&plan, blocks, counts, packed, wall, old, &due, err);
 	if (result == 0 && plan.blocks &&
 		(due || plan.full || plan.all >= (uint64_t)plan.shown * PACKER_PART_ROWS))
 		*ret_end = plan.end;
+	packer->futile = *ret_end ? 0 : last;
 	sqlite3_finalize(blocks);
 	sqlite3_finalize(counts);
 	free(plan.rows);
