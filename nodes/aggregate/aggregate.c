@@ -421,6 +421,7 @@ static const struct ml_metric metrics[] = {
 	{"repeated", false, "Readings that came a second time and were not counted again."},
 	{"too_late", false, "Readings that came too late to be counted."},
 	{"lost", false, "Readings that were not counted for want of room."},
+	{"timeless", false, "Readings that were not counted, as the clock was not known."},
 	{"told", false, "Windows that were told."},
 	{"corrected", false, "Windows that were told again with late values."},
 	{"meters", true, "Meters whose values are summed up."},

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <meterloom/wall.h>
+
 #include "aggregate/aggregate.h"
 
 /* ---- The table ---- */
@@ -300,6 +302,12 @@ void aggregate_count(struct aggregate *self, const struct meter_reading *reading
 	if (reading->flags & METER_DERIVED || (!reading->point && !has_identity) ||
 		!is_wanted(self, reading))
 		return;
+	/* What was read by a clock that is not known to be right belongs to no window yet. */
+	if (reading->time == METER_TIME_UNKNOWN ||
+		!ml_wall_known(ml_node_engine(self->drawer.node))) {
+		ml_node_count(self->drawer.node, AGGREGATE_TIMELESS, 1);
+		return;
+	}
 	const struct meter_record *record =
 		meter_reading_record(reading, meter_reading_find(reading, &self->filter, 0));
 	/* Another kind of telegram of this meter says nothing about this series. */

@@ -344,6 +344,26 @@ static void a_repeat_counts_once(void **state)
 		"\"2026-09-21T16:30:00.000+02:00/2026-09-21T16:45:00.000+02:00\"\n");
 }
 
+/* In 1970 nobody knows in which window it was. */
+static void before_the_clock_is_known_nothing_is_counted(void **state)
+{
+	struct kit *kit = new_kit(NULL, 600 * ML_SEC);
+	kit_free(*state);
+	*state = kit;
+	apply(kit, "'window': '15 min', 'delay': 1, 'results': ['count']");
+	kit_give(kit, 12345678, 0, 1, 1000);
+	kit_run(kit, 20 * ML_MINUTE);
+	expect(kit, "12345678", "");
+	assert_int_equal(kit->delivered, 1);
+	ml_clock_set_wall(kit->clock, WALL);
+	kit_run(kit, ML_MINUTE);
+	kit_give(kit, 12345678, 0, 2, 1000);
+	kit_run(kit, 20 * ML_MINUTE);
+	expect(kit, "12345678",
+		"count 1; window "
+		"\"2026-09-21T16:30:00.000+02:00/2026-09-21T16:45:00.000+02:00\"\n");
+}
+
 /* Both hold the same messages. */
 static void two_behind_one_source_both_count(void **state)
 {
@@ -482,6 +502,7 @@ int main(void)
 		NODE_TEST(other_parameters_begin_anew),
 		NODE_TEST(acks_wait_for_the_disk),
 		NODE_TEST(a_repeat_counts_once),
+		NODE_TEST(before_the_clock_is_known_nothing_is_counted),
 		NODE_TEST(two_behind_one_source_both_count),
 		NODE_TEST(a_virtual_meter_adds_and_subtracts),
 		NODE_TEST(a_virtual_meter_waits_for_its_point),
