@@ -23,12 +23,14 @@ int64_t store_setting(struct ml_engine *engine, const char *name)
 static int step(struct store_upkeep *upkeep)
 {
 	struct store_writer *writer = upkeep->writer;
-	const ml_time wall = ml_clock_wall(ml_engine_clock(writer->engine));
-	const ml_time old = wall - store_setting(writer->engine, "store.pack_after") * ML_DAY;
+	const bool known = ml_wall_known(writer->engine);
+	/* By a clock that may be wrong nothing is old: what was begun is ended, nothing begins. */
+	const ml_time wall = known ? ml_clock_wall(ml_engine_clock(writer->engine)) : ML_NEVER / 2;
+	const ml_time old =
+		known ? wall - store_setting(writer->engine, "store.pack_after") * ML_DAY : 0;
 	struct ml_error *err = &upkeep->error;
 	int result = 0;
-	/* By a clock that may be wrong everything, or nothing, would be old. */
-	if (!writer->db || writer->troubled || writer->undo || !ml_wall_known(writer->engine))
+	if (!writer->db || writer->troubled || writer->undo)
 		return 0;
 	*err = ML_ERROR_NONE;
 	if (!upkeep->packer.view)
