@@ -117,6 +117,29 @@ static bool take_last(void *user, const struct store_delivery *delivery)
 	return write_last(last->w, delivery);
 }
 
+/* While the sink waits for a retry of its own, which may take hours, nothing is written down yet:
+ * what it told of its tries so far. */
+static bool write_tries(const struct report_subject *subject, struct ml_json_writer *w)
+{
+	struct meter_delivery_outcome outcome;
+	char reason[METER_DELIVERY_RECEIVER_MAX + METER_DELIVERY_REASON_MAX + 2];
+	if (!subject->has || !subject->query || !subject->query->in_flight ||
+		!subject->query->delivery)
+		return false;
+	meter_delivery_outcome(subject->query->delivery, &outcome);
+	if (outcome.result != METER_DELIVERY_FAILED)
+		return false;
+	(void)snprintf(reason, sizeof reason, "%s%s%s", outcome.receiver,
+		outcome.receiver[0] ? ": " : "", outcome.reason);
+	ml_json_key(w, "result");
+	ml_json_string(w, "failed");
+	report_write_unsigned(w, "tries", outcome.tries);
+	report_write_unsigned(w, "readings", subject->out.range.count);
+	ml_json_key(w, "reason");
+	ml_json_string(w, reason);
+	return true;
+}
+
 /* How the last try ended. */
 static void write_result(const struct report_subject *subject, struct ml_json_writer *w)
 {
@@ -124,7 +147,9 @@ static void write_result(const struct report_subject *subject, struct ml_json_wr
 	struct last last = {.w = w};
 	ml_json_key(w, "last");
 	ml_json_begin_object(w);
-	if (subject->has && out->tries) {
+	if (write_tries(subject, w)) {
+		/* the newest there is */
+	} else if (subject->has && out->tries) {
 		ml_json_key(w, "result");
 		ml_json_string(w, out->refused ? "refused" : "failed");
 		report_write_time(w, "time", out->tried);

@@ -55,6 +55,8 @@ static void process(struct ml_node *node, void *self, unsigned port,
 		} else if (receiver.answer == RECEIVER_WAITS) {
 			assert_null(kept);
 			kept = messages[i];
+			meter_delivery_tell(document->delivery, METER_DELIVERY_FAILED, "sim:test",
+				"HTTP 503: not now");
 		} else if (receiver.answer == RECEIVER_REFUSES) {
 			meter_delivery_tell(document->delivery, METER_DELIVERY_REFUSED, "sim:test",
 				"HTTP 400: what is this?");
