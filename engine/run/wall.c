@@ -28,6 +28,10 @@ enum { ERAS_MAX = 8 };
 #define LOOK_SOON ML_SEC   /* while it is not known to be right */
 #define LOOK_LATER (20 * ML_SEC)
 #define KEEP_EVERY ML_HOUR
+/* A leap of more than a day is not taken for seen until it has lasted for a day: a clock that was a
+ * year ahead for an hour must not make all later starts doubt a right one. */
+#define LEAP ML_DAY
+#define LEAP_LASTS ML_DAY
 
 struct era {
 	ml_time offset;     /* wall time less monotonic time */
@@ -52,9 +56,10 @@ struct ml_wall {
 	pthread_mutex_t lock;
 	struct era eras[ERAS_MAX]; /* the last one is now */
 	size_t era_count;
-	ml_time floor;  /* the newest time seen by earlier starts, or the release */
-	ml_time newest; /* the newest time seen */
-	bool confirmed; /* by a person */
+	ml_time floor;       /* the newest time seen by earlier starts, or the release */
+	ml_time newest;      /* the newest time seen */
+	ml_time leapt_until; /* monotonic: until then `newest` goes on as it was; 0: no leap */
+	bool confirmed;      /* by a person */
 	struct ml_wall_watch *watches;
 
 	/* control lane */
@@ -187,7 +192,9 @@ void ml_wall_seen(struct ml_engine *engine, ml_time time)
 {
 	struct ml_wall *wall = engine->wall;
 	(void)pthread_mutex_lock(&wall->lock);
-	if (!wall->looked && time > wall->newest)
+	const bool credible =
+		wall->newest == ML_WALL_RELEASE || time - wall->newest <= 2 * KEEP_EVERY;
+	if (!wall->looked && time > wall->newest && credible)
 		wall->newest = wall->floor = time;
 	(void)pthread_mutex_unlock(&wall->lock);
 }
@@ -283,7 +290,11 @@ static void become_known(struct ml_wall *wall, ml_time time)
 	const struct era *era = current(wall);
 	atomic_store(&wall->known_from, era->begin + era->offset);
 	atomic_store_explicit(&wall->known, true, memory_order_release);
-	wall->newest = time;
+	if (wall->newest > ML_WALL_RELEASE && time - wall->newest > LEAP &&
+		!ml_clock_is_synchronised(wall->engine->clock))
+		wall->leapt_until = era->end + LEAP_LASTS;
+	else
+		wall->newest = time;
 	for (struct ml_wall_watch *watch = wall->watches; watch; watch = watch->next)
 		post_watch(watch);
 	(void)pthread_mutex_unlock(&wall->lock);
@@ -312,6 +323,27 @@ static void tell_jump(struct ml_wall *wall, ml_time from, ml_time to)
 		"seconds", by, NULL);
 }
 
+/* Moves the newest time seen on; with the lock held. `moved`: by what the clock was set, `gone`:
+ * the monotonic time since the last look. */
+static void see(struct ml_wall *wall, ml_time time, ml_time moved, ml_time now, ml_time gone)
+{
+	if (moved < 0) {
+		/* Who set it back knew better than the clock did. */
+		wall->newest = time;
+		wall->leapt_until = 0;
+		return;
+	}
+	if (moved > LEAP)
+		wall->leapt_until = now + LEAP_LASTS;
+	if (now < wall->leapt_until) {
+		wall->newest += gone;
+		return;
+	}
+	wall->leapt_until = 0;
+	if (time > wall->newest)
+		wall->newest = time;
+}
+
 /* Notes the clock as it goes now. true: it was set since the last look; *from is what it would
  * show. */
 static bool note(struct ml_wall *wall, ml_time time, ml_time now, ml_time *from)
@@ -322,13 +354,13 @@ static bool note(struct ml_wall *wall, ml_time time, ml_time now, ml_time *from)
 	const ml_time before = wall->era_count ? current(wall)->offset : offset;
 	const ml_time moved = offset > before ? offset - before : before - offset;
 	const bool set = moved >= (known ? JUMP : CHANGE);
+	const ml_time last = wall->era_count ? current(wall)->end : now;
 	if (set || !wall->era_count)
 		begin_era(wall, offset, now);
 	current(wall)->offset = offset;
 	current(wall)->end = now;
-	/* Who set it back knew better than the clock did. */
-	if (known && (set || time > wall->newest))
-		wall->newest = time;
+	if (known)
+		see(wall, time, set ? offset - before : 0, now, now - last);
 	(void)pthread_mutex_unlock(&wall->lock);
 	*from = now + before;
 	return set;

@@ -238,6 +238,23 @@ static void a_year_ahead_and_back_are_two_events(void **state)
 	assert_true(ml_wall_known(desk->engine));
 }
 
+static void a_start_a_year_ahead_does_not_make_the_right_time_a_stale_one(void **state)
+{
+	struct desk *desk = *state;
+	const ml_time year = 365 * ML_DAY;
+	pass(desk, ML_HOUR);
+	restart_at(desk, ml_clock_wall(desk->clock) + year);
+	pass(desk, 2 * ML_HOUR);
+	assert_true(ml_wall_known(desk->engine));
+	restart_at(desk, ml_clock_wall(desk->clock) - year + ML_SEC);
+	assert_true(ml_wall_known(desk->engine));
+	/* What lasts for longer is believed, and what is a year behind is then stale. */
+	restart_at(desk, ml_clock_wall(desk->clock) + year);
+	pass(desk, 30 * ML_HOUR);
+	restart_at(desk, ml_clock_wall(desk->clock) - year);
+	assert_false(ml_wall_known(desk->engine));
+}
+
 static void small_corrections_are_no_jumps(void **state)
 {
 	struct desk *desk = *state;
@@ -261,6 +278,7 @@ int main(void)
 		DESK(only_a_time_server_is_believed_where_that_is_set),
 		DESK(the_newest_time_outlives_a_crash_to_the_hour),
 		DESK(a_year_ahead_and_back_are_two_events),
+		DESK(a_start_a_year_ahead_does_not_make_the_right_time_a_stale_one),
 		DESK(small_corrections_are_no_jumps),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
