@@ -467,10 +467,8 @@ void ml_wall_stop(void *service)
 	ml_timer_stop(&wall->timer);
 	if (!atomic_load(&wall->known))
 		return;
-	(void)pthread_mutex_lock(&wall->lock);
-	const ml_time time = ml_clock_wall(wall->engine->clock);
-	if (time > wall->newest)
-		wall->newest = time;
-	(void)pthread_mutex_unlock(&wall->lock);
+	const ml_time now = ml_clock_monotonic(wall->engine->clock);
+	ml_time from;
+	(void)note(wall, ml_clock_wall(wall->engine->clock), now, &from);
 	keep(wall);
 }
