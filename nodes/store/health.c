@@ -59,7 +59,11 @@ static int check_header(const struct store_health *health, struct ml_error *err)
 	if (fd < 0)
 		return 0; /* missing, or SQLite will tell */
 	const ssize_t length = read(fd, head, sizeof head);
+	const int reason = errno;
 	(void)close(fd);
+	/* What cannot be read now, on a worn card or in a folder of this name, is not damaged. */
+	if (length < 0)
+		return ml_error_set(err, -reason, "%s cannot be read: %s", path, strerror(reason));
 	if (length == 0)
 		return 0;
 	if (length < (ssize_t)sizeof head)

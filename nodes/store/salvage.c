@@ -335,8 +335,8 @@ static int drop_what_hangs(struct taker *taker, struct ml_error *err)
 	return result;
 }
 
-/* Where it was lost, the epoch is that of the file beside it; else a new one, as of a new
- * database. */
+/* Where they were lost, epoch and generation are those of the file beside it; else the epoch is a
+ * new one, as of a new database. */
 static int settle_state(struct taker *taker, struct ml_error *err)
 {
 	struct store_mark mark = {0};
@@ -346,10 +346,11 @@ static int settle_state(struct taker *taker, struct ml_error *err)
 		ml_engine_data(taker->health->engine), &mark, NULL);
 	(void)snprintf(sql, sizeof sql,
 		"INSERT OR IGNORE INTO store_state VALUES ('sequence', 0), ('epoch', CASE WHEN "
-		"%" PRIu64 " THEN %" PRIu64 " ELSE abs(random() %% 9007199254740991) + 1 END);"
+		"%" PRIu64 " THEN %" PRIu64 " ELSE abs(random() %% 9007199254740991) + 1 END), "
+		"('generation', %" PRIu64 ");"
 		"UPDATE store_state SET value = max(value, %" PRIu64
 		", (SELECT ifnull(max(sequence), 0) FROM reading)%s) WHERE name = 'sequence'",
-		mark.epoch, mark.epoch, mark.clean ? mark.ceiling : mark.committed,
+		mark.epoch, mark.epoch, mark.generation, mark.clean ? mark.ceiling : mark.committed,
 		chunks ? ", (SELECT ifnull(max(last_sequence), 0) FROM chunk)" : "");
 	int result = execute(taker, sql, err);
 	if (result == 0 && chunks)

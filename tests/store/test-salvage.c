@@ -310,6 +310,29 @@ static void pages_that_are_gone_cost_their_rows(void **state)
 	assert_true(salvaged >= times / 4);
 }
 
+/* It may be a card that gives an error now and is read again later. */
+static void what_cannot_be_read_is_left_alone(void **state)
+{
+	(void)state;
+	char data[64], path[128];
+	child_folder(data);
+	(void)snprintf(path, sizeof path, "%s/readings.db", data);
+	assert_int_equal(mkdir(path, 0700), 0);
+	struct kit *kit = kit_new(data);
+	kit->keep_data = true;
+	kit_apply(kit, kit_graph);
+	kit_call(kit, "event.list", "{}");
+	assert_null(strstr(kit->result, "store-salvaged"));
+	kit_call(kit, "store.status", "{}");
+	assert_non_null(strstr(kit->result, "cannot be read"));
+	assert_int_equal(rmdir(path), 0);
+	kit_give(kit, 1, 0, 1, 1);
+	kit_run(kit, 10 * ML_SEC);
+	assert_int_equal(kit->delivered, 1);
+	kit_free(kit);
+	child_remove(data);
+}
+
 static void anything_may_lie_there(void **state)
 {
 	(void)state;
@@ -336,6 +359,9 @@ static void anything_may_lie_there(void **state)
 		kit_give(kit, 1, 0, 9999999, 1);
 		kit_run(kit, 10 * ML_SEC);
 		assert_int_equal(kit->delivered, 1);
+		/* What the gateway took over itself was not put back by somebody. */
+		kit_call(kit, "event.list", "{}");
+		assert_null(strstr(kit->result, "store-restored"));
 		assert_true(
 			kit_sql(kit, "readings",
 				"SELECT sequence FROM reading WHERE trace = 9999999") > READINGS);
@@ -391,6 +417,7 @@ int main(void)
 		cmocka_unit_test(chunks_are_taken_over),
 		cmocka_unit_test(missing_index_is_made_again),
 		cmocka_unit_test(pages_that_are_gone_cost_their_rows),
+		cmocka_unit_test(what_cannot_be_read_is_left_alone),
 		cmocka_unit_test(anything_may_lie_there),
 		cmocka_unit_test(interrupted_repair_begins_again),
 	};
