@@ -366,14 +366,14 @@ int sim_simulation_run(struct sim_simulation *s, ml_time until, struct ml_error 
 
 /* ---- The end ---- */
 
-/* A lost line has an event of its own, and its meters none. */
-static void count_lost_line(struct sim_result *r)
+/* A lost line, and a meter that fails again and again, have one event. */
+static void count_others(struct sim_result *r)
 {
 	uint64_t told = 0;
 	for (size_t i = 0; i < r->failure_count; i++)
 		told += r->failures[i].count;
 	if (r->failed > told && r->failure_count < SIM_FAILURES_MAX) {
-		(void)snprintf(r->failures[r->failure_count].name, SIM_FAILURE_NAME_MAX, "no-bus");
+		(void)snprintf(r->failures[r->failure_count].name, SIM_FAILURE_NAME_MAX, "other");
 		r->failures[r->failure_count++].count = r->failed - told;
 	}
 }
@@ -417,7 +417,7 @@ int sim_simulation_finish(struct sim_simulation *s, struct sim_result *result, s
 		code = sim_book_store(s, due, err);
 	take_metrics(s);
 	take_events(s);
-	count_lost_line(&s->result);
+	count_others(&s->result);
 	if (code == 0)
 		code = sim_settle_accounts(s, err);
 	*result = s->result;

@@ -79,7 +79,7 @@ static void each_fault_alone_does_its_harm_and_nothing_is_lost(void **state)
 			"timeout"},
 		{{.fault = SIM_METER_CORRUPT, .lasts = 2 * ML_HOUR}, NULL},
 		{{.fault = SIM_METER_RESET}, NULL},
-		{{.fault = SIM_LINE_BROKEN, .lasts = ML_HOUR}, "no-bus"},
+		{{.fault = SIM_LINE_BROKEN, .lasts = ML_HOUR}, "other"},
 		{{.fault = SIM_LINE_NOISE, .lasts = 2 * ML_HOUR}, NULL},
 		{{.fault = SIM_HEAD_END_DOWN, .lasts = 3 * ML_HOUR}, NULL},
 		{{.fault = SIM_HEAD_END_SILENT, .lasts = 3 * ML_HOUR}, NULL},
