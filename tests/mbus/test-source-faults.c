@@ -238,7 +238,9 @@ static void no_wrong_telegram_comes_through_noise(void **state)
 	start(rig, &ten, METER_MODE_PRIMARY, ",'multi_telegram':'off'");
 	sim_line_watch(rig->line, &(struct sim_line_watch){&sent, write_down, NULL});
 	for (unsigned i = 0; i < test_count(1000); i++) {
-		rig->frame_count = rig->begin_count = rig->end_count = 0;
+		rig->frame_count = 0;
+		rig->begin_count = 0;
+		rig->end_count = 0;
 		rig_trigger(rig);
 		/* Bursts of up to 40 bytes, a third of the time. */
 		while (rig->end_count == 0) {
