@@ -49,6 +49,7 @@ struct sim_ledger {
 	bool failed;
 	struct ml_buffer examples;
 	unsigned example_count;
+	bool no_examples;
 };
 
 struct sim_ledger *sim_ledger_new(const struct ml_zone *zone)
@@ -254,7 +255,7 @@ bool sim_ledger_document(struct sim_ledger *ledger, unsigned head_end, const cha
 static void example(struct sim_ledger *ledger, const char *what, const struct entry *entry)
 {
 	char time[ML_TIME_TEXT_MAX];
-	if (ledger->example_count++ >= SIM_LEDGER_EXAMPLES_MAX)
+	if (ledger->no_examples || ledger->example_count++ >= SIM_LEDGER_EXAMPLES_MAX)
 		return;
 	(void)ml_time_format(entry->time, time);
 	ml_buffer_appendf(&ledger->examples, "%s: meter %08X at %s", what, entry->id, time);
@@ -262,6 +263,11 @@ static void example(struct sim_ledger *ledger, const char *what, const struct en
 		ml_buffer_appendf(&ledger->examples, ", number %llu in the store",
 			(unsigned long long)entry->sequence);
 	ml_buffer_append(&ledger->examples, "\n", 1);
+}
+
+void sim_ledger_keep_examples(struct sim_ledger *ledger, bool keep)
+{
+	ledger->no_examples = !keep;
 }
 
 const char *sim_ledger_examples(const struct sim_ledger *ledger)

@@ -61,6 +61,9 @@ int sim_ledger_compare_store(struct sim_ledger *ledger, struct sim_account *acco
 int sim_ledger_compare_head_end(
 	struct sim_ledger *ledger, unsigned head_end, struct sim_delivery *delivery);
 
+/* Whether the comparisons that follow keep examples: where filters change readings they tell
+ * nothing. */
+void sim_ledger_keep_examples(struct sim_ledger *ledger, bool keep);
 /* Some of what is lost or invented, a line each. */
 const char *sim_ledger_examples(const struct sim_ledger *ledger);
 

@@ -89,16 +89,18 @@ int sim_settle_accounts(struct sim_simulation *s, struct ml_error *err)
 		return ml_error_set(err, -ENOMEM, "out of memory: fewer days, or fewer meters");
 	sim_world_digest(s->world, digest);
 	to_hex(digest, r->documents);
-	(void)sim_ledger_compare_store(ledger, &r->account);
 	r->store_checked = sim_graph_plain(s);
+	sim_ledger_keep_examples(ledger, r->store_checked);
+	(void)sim_ledger_compare_store(ledger, &r->account);
 	r->lost = r->store_checked && (r->account.lost > 0 || r->account.invented > 0);
 	r->head_ends = sim_world_head_end_count(s->world);
 	for (unsigned i = 0; i < r->head_ends; i++) {
 		struct sim_delivery *d = &r->head_end[i].delivery;
 		r->head_end[i].url = sim_world_head_end_url(s->world, i);
 		r->head_end[i].uploads = sim_world_uploads(s->world, i, &r->head_end[i].failed);
-		(void)sim_ledger_compare_head_end(ledger, i, d);
 		r->head_end[i].checked = sim_graph_reports_all(s, r->head_end[i].url);
+		sim_ledger_keep_examples(ledger, r->head_end[i].checked);
+		(void)sim_ledger_compare_head_end(ledger, i, d);
 		if (r->head_end[i].checked)
 			r->lost = r->lost || d->lost > 0 || d->invented > 0 || d->changed > 0 ||
 				  d->out_of_order > 0 || d->unread > 0;

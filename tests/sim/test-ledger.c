@@ -108,6 +108,19 @@ static void what_is_not_stored_is_lost_and_what_was_not_given_invented(void **st
 	sim_ledger_free(ledger);
 }
 
+static void what_is_not_compared_gives_no_examples(void **state)
+{
+	(void)state;
+	struct sim_ledger *ledger = two_readings();
+	struct sim_account account;
+	sim_ledger_stored(ledger, reading(0x12345678, 778, BEGIN), 3, true);
+	sim_ledger_keep_examples(ledger, false);
+	assert_int_equal(sim_ledger_compare_store(ledger, &account), 0);
+	assert_int_equal(account.invented, 1);
+	assert_string_equal(sim_ledger_examples(ledger), "");
+	sim_ledger_free(ledger);
+}
+
 static void deliver(const char *const *keys_and_rows, struct sim_delivery *delivery)
 {
 	struct sim_ledger *ledger = two_readings();
@@ -182,6 +195,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_is_well_where_it_is),
 		cmocka_unit_test(what_is_not_stored_is_lost_and_what_was_not_given_invented),
+		cmocka_unit_test(what_is_not_compared_gives_no_examples),
 		cmocka_unit_test(what_is_wrong_at_a_head_end_is_found),
 		cmocka_unit_test(other_templates_are_not_read),
 		cmocka_unit_test(the_other_form_of_rows_is_read_too),
