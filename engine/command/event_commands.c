@@ -78,8 +78,8 @@ static void list_run(struct ml_job *job, void *params)
 		.severity = (enum ml_log_level)p->severity,
 		.code = p->code,
 		.before = p->before ? (uint64_t)p->before : INT64_MAX,
-		.from = p->from ? p->from : INT64_MIN,
-		.to = p->to ? p->to : INT64_MAX,
+		.from = p->from,
+		.to = p->to != ML_TIME_NONE ? p->to : INT64_MAX,
 	};
 	ml_events_list(ml_engine_events(ml_job_engine(job)), &filter, ml_job_result(job));
 	ml_job_succeed(job);

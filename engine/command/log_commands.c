@@ -145,7 +145,7 @@ static bool fits(const struct list_params *p, const struct ml_log_entry *entry)
 		return false;
 	if (p->before && entry->sequence >= (uint64_t)p->before)
 		return false;
-	if ((p->from && entry->wall < p->from) || (p->to && entry->wall > p->to))
+	if (entry->wall < p->from || (p->to != ML_TIME_NONE && entry->wall > p->to))
 		return false;
 	if (p->origin && strcmp(entry->origin, p->origin) != 0)
 		return false;

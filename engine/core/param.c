@@ -202,6 +202,15 @@ static void locate_from(
 		ml_json_locate_error(source->text, source->length, &errors->items[i]);
 }
 
+/* A time of 0 is one that can be given. */
+static void set_left_out(const struct ml_param *param, void *field)
+{
+	if (param->kind == ML_PARAM_TIME)
+		*(ml_time *)field = ML_TIME_NONE;
+	else
+		memset(field, 0, param_field_size(param->kind));
+}
+
 int ml_params_parse(const struct ml_param *table, const json_t *object,
 	const struct ml_params_source *source, void *target, struct ml_errors *errors)
 {
@@ -215,7 +224,7 @@ int ml_params_parse(const struct ml_param *table, const json_t *object,
 	const size_t first = errors->count;
 	if (target) {
 		for (const struct ml_param *p = parse.table; p->name; p++)
-			memset(field_of(target, p), 0, param_field_size(p->kind));
+			set_left_out(p, field_of(target, p));
 	}
 	const int result = parse_object(&parse);
 	if (result != 0) {

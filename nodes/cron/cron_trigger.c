@@ -305,7 +305,7 @@ static void trigger_preview(struct ml_node *node, void *instance, struct ml_job 
 	const struct trigger *self = instance;
 	const struct preview *preview = params;
 	const struct cron_place place = place_of(self);
-	ml_time run = preview->from ? preview->from : ml_node_wall(node);
+	ml_time run = preview->from != ML_TIME_NONE ? preview->from : ml_node_wall(node);
 	const ml_time period = cron_period(&self->cron, &place, run);
 	struct ml_json_writer *w = ml_job_result(job);
 	ml_json_begin_object(w);

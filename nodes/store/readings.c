@@ -154,7 +154,7 @@ static int begin_page(
 	page->places = calloc(page->limit, sizeof *page->places);
 	if (!page->chosen || !page->places)
 		return ml_error_set(err, -ENOMEM, "out of memory");
-	page->forward = p->from != 0;
+	page->forward = p->from != ML_TIME_NONE;
 	if (p->cursor)
 		result = read_cursor(page, p->cursor, err);
 	if (result == 0)
@@ -166,8 +166,8 @@ static int begin_page(
 	options.device_count = page->chosen_count;
 	options.backward = !page->forward;
 	options.failed = true;
-	options.from = p->from ? p->from : INT64_MIN;
-	options.to = p->to ? p->to : INT64_MAX;
+	options.from = p->from;
+	options.to = p->to != ML_TIME_NONE ? p->to : INT64_MAX;
 	options.behind = page->has_cursor ? &page->cursor : NULL;
 	return store_scan_begin(page->view, &options, &page->scan, err);
 }

@@ -282,15 +282,16 @@ static void run_resend(struct ml_job *job, void *params)
 	struct ml_error err = ML_ERROR_NONE;
 	int result = report_find_subject(job, p->destination, &subject, &err);
 	const ml_time now = ml_clock_wall(ml_engine_clock(ml_job_engine(job)));
+	const ml_time to = p->to != ML_TIME_NONE ? p->to : now;
 	const struct store_resend resend = {.from = p->from,
-		.to = p->to ? p->to : now,
+		.to = to,
 		.until = subject.writer ? subject.writer->sequence : 0,
 		.asked = now};
 	if (result == 0)
 		result = find_known(&subject, &err);
 	if (result == 0 && resend.from >= resend.to)
 		result = ml_error_set_pointer(&err, -EINVAL, "/from", "expected a time before %s",
-			p->to ? "`to`" : "now");
+			p->to != ML_TIME_NONE ? "`to`" : "now");
 	if (result == 0)
 		result = store_resend_add(
 			subject.writer->db, subject.writer->epoch, p->destination, &resend, &err);

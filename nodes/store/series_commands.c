@@ -271,12 +271,12 @@ static int find_newest(const struct chosen *chosen, ml_time *time, struct ml_err
 /* From the series' first value to whatever came last, unless it is told. */
 static int choose_times(struct answer *a, const struct store_values_params *p, struct ml_error *err)
 {
-	a->from = p->from ? p->from : a->series.first;
+	a->from = p->from != ML_TIME_NONE ? p->from : a->series.first;
 	a->to = p->to;
-	if (p->from && p->to && p->to < p->from)
+	if (p->to != ML_TIME_NONE && p->to < p->from)
 		return ml_error_set_pointer(
 			err, -EINVAL, "/to", "`to` is earlier than `from`: expected a later time");
-	if (p->to)
+	if (p->to != ML_TIME_NONE)
 		return 0;
 	a->to = a->series.last;
 	return find_newest(&a->chosen, &a->to, err);

@@ -495,7 +495,8 @@ static int load_epoch(struct trace *trace, struct ml_error *err)
 
 static int find(struct trace *trace, const struct store_trace_params *p, struct ml_error *err)
 {
-	if ((p->trace != 0) == (p->meter != NULL) || (p->meter != NULL) != (p->time != 0))
+	if ((p->trace != 0) == (p->meter != NULL) ||
+		(p->meter != NULL) != (p->time != ML_TIME_NONE))
 		return ml_error_set(
 			err, -EINVAL, "give the number of a trace, or a meter and a time");
 	trace->number = (uint64_t)p->trace;

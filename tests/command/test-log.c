@@ -155,6 +155,13 @@ static void the_log_is_filtered_and_paged(void **state)
 				 "{'from': '2026-01-31T14:16:00Z', 'to': '2026-01-31T14:16:59Z', "
 				 "'origin': 'bus'}"),
 		30);
+	/* The first moment of all is a time too. */
+	assert_int_equal(count(desk, "log.list", "{'to': '1970-01-01'}"), 0);
+	assert_int_equal(
+		count(desk, "log.list", "{'from': '1970-01-01', 'text': 'Line 9 of the test'}"), 1);
+	ml_event_raise(desk->engine, "meter-silent", "bus", "meter", "17", (char *)NULL);
+	assert_int_equal(count(desk, "event.list", "{'to': '1970-01-01T00:00:00Z'}"), 0);
+	assert_int_equal(count(desk, "event.list", "{'from': '1970-01-01T00:00:00Z'}"), 1);
 	/* Page by page: everything once, from memory and from the disk. */
 	char params[80] = "{'limit': 7, 'origin': 'store'}";
 	size_t seen = 0;

@@ -162,6 +162,11 @@ static void defaults_hold_where_nothing_is_given(void **state)
 	assert_null(all.notes);
 	assert_null(all.password);
 	assert_null(all.extra);
+	assert_true(all.since == ML_TIME_NONE);
+	ml_params_free(all_params, &all);
+	assert_int_equal(
+		parse("{\"name\": \"x\", \"since\": \"1970-01-01T00:00:00Z\"}", &all, &errors), 0);
+	assert_int_equal(all.since, 0);
 	ml_params_free(all_params, &all);
 }
 

@@ -162,10 +162,13 @@ static void a_command_is_started_and_looked_after_as_a_job(void **state)
 static void paths_and_queries_are_parameters(void **state)
 {
 	(void)state;
-	EXPECT("GET", "/api/v1/meters/12345678/readings", NULL, NULL, 200, "[\"12345678\",0,0,10]");
+	EXPECT("GET", "/api/v1/meters/12345678/readings", NULL, NULL, 200,
+		"[\"12345678\",null,null,10]");
 	EXPECT("GET",
 		"/api/v1/meters/a%20b/readings?from=2026-01-31T14:15:00Z&to=2026-02-01&limit=5",
 		NULL, NULL, 200, "[\"a b\",1769868900,1769904000,5]");
+	EXPECT("GET", "/api/v1/meters/1/readings?to=1970-01-01", NULL, NULL, 200,
+		"[\"1\",null,0,10]");
 	EXPECT("GET", "/api/v1/meters/1/readings?limit=0", NULL, NULL, 422, "/limit");
 	EXPECT("GET", "/api/v1/meters/1/readings?limit=x", NULL, NULL, 422, "/limit");
 	EXPECT("GET", "/api/v1/meters/1/readings?form=x", NULL, NULL, 422, "/form");

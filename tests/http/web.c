@@ -95,14 +95,22 @@ static const struct ml_param reading_params[] = {
 	{0},
 };
 
+static void write_seconds(struct ml_json_writer *w, ml_time time)
+{
+	if (time == ML_TIME_NONE)
+		ml_json_null(w);
+	else
+		ml_json_integer(w, time / ML_SEC);
+}
+
 static void readings_run(struct ml_job *job, void *params)
 {
 	const struct reading_params *p = params;
 	struct ml_json_writer *w = ml_job_result(job);
 	ml_json_begin_array(w);
 	ml_json_string(w, p->meter);
-	ml_json_integer(w, p->from / ML_SEC);
-	ml_json_integer(w, p->to / ML_SEC);
+	write_seconds(w, p->from);
+	write_seconds(w, p->to);
 	ml_json_integer(w, p->limit);
 	ml_json_end_array(w);
 	ml_job_succeed(job);

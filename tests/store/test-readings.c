@@ -150,6 +150,13 @@ static void pages_go_on_from_a_time(void **state)
 	assert_string_equal(cursor, "");
 	kit_call(kit, "meter.readings", "{'meter': '5', 'cursor': 'x1'}");
 	assert_int_equal(kit->code, -EINVAL);
+	/* The first moment of all is a time too. */
+	readings(kit, "{'meter': '5', 'limit': 3, 'from': '1970-01-01'}", traces, sizeof traces,
+		cursor, NULL);
+	assert_string_equal(traces, "1,2,3");
+	readings(kit, "{'meter': '5', 'limit': 3, 'to': '1970-01-01T00:00:00Z'}", traces,
+		sizeof traces, cursor, NULL);
+	assert_string_equal(traces, "");
 }
 
 static void devices_of_a_point_follow_each_other(void **state)

@@ -144,6 +144,11 @@ static void a_stretch_of_time_is_sent_again_in_pieces(void **state)
 	kit_call(kit, "report.resend",
 		"{'destination': 'office', 'from': '2027-01-01', 'to': '2026-01-01'}");
 	assert_int_equal(kit->code, -EINVAL);
+	/* The first moment of all is a time too, and not the same as none: nothing is before it. */
+	kit_call(kit, "report.resend",
+		"{'destination': 'office', 'from': '1970-01-01', 'to': '1970-01-01T00:00:00Z'}");
+	assert_int_equal(kit->code, -EINVAL);
+	assert_int_equal(json_typeof(way_listed(kit, "resend")), JSON_NULL);
 }
 
 /* Readings that lie in chunks by now, and those of the newest block that do not. */

@@ -142,6 +142,15 @@ static void many_values_are_thinned(void **state)
 	assert_int_equal(json_array_size(json_object_get(values, "points")), 4);
 	assert_string_equal(text_of(at(values, "points", 0), "time"), "2026-09-21T14:13:30.000Z");
 	json_decref(values);
+	/* The first moment of all is a time too. */
+	values = call(kit, "series.values",
+		"{'series': 'm123456782C2D1B07.000000000010', 'to': '1970-01-01'}");
+	assert_int_equal(json_array_size(json_object_get(values, "points")), 0);
+	json_decref(values);
+	kit_call(kit, "series.values",
+		"{'series': 'm123456782C2D1B07.000000000010', 'from': '2026-09-21', 'to': "
+		"'1970-01-01'}");
+	assert_int_equal(kit->code, -EINVAL);
 }
 
 static void run_sql(sqlite3 *db, const char *sql)

@@ -164,6 +164,9 @@ static void a_meter_and_the_second_of_a_report_lead_there_too(void **state)
 	assert_int_equal(kit->code, -EINVAL);
 	kit_call(kit, "trace.show", "{'meter': '00000001'}");
 	assert_int_equal(kit->code, -EINVAL);
+	kit_call(kit, "trace.show", "{'meter': '00000001', 'time': '1970-01-01'}");
+	assert_int_equal(kit->code, -ENOENT);
+	assert_non_null(strstr(kit->result, "no reading at that time"));
 }
 
 static void a_reading_tells_the_reports_it_went_and_will_go_in(void **state)

@@ -20,6 +20,7 @@ typedef int64_t ml_time; /* microseconds */
 #define ML_HOUR (60 * ML_MINUTE)
 #define ML_DAY (24 * ML_HOUR)
 #define ML_NEVER INT64_MAX
+#define ML_TIME_NONE INT64_MIN /* no time is given: 0 is one */
 
 struct ml_clock;
 

@@ -54,7 +54,7 @@ struct ml_choice {
 
 enum {
 	ML_PARAM_REQUIRED = 1 << 0, /* no default: must be given */
-	ML_PARAM_NULLABLE = 1 << 1, /* may be null, and without a default left out: 0 or empty */
+	ML_PARAM_NULLABLE = 1 << 1, /* may be null, and without a default left out: see below */
 	ML_PARAM_ADVANCED = 1 << 2, /* the editor shows it on demand */
 	ML_PARAM_INHERIT = 1 << 3,  /* left out: the setting named by `setting` holds */
 };
@@ -94,7 +94,8 @@ struct ml_params_source {
 	void *inherit_user;
 };
 
-/* Checks `object` (NULL counts as {}) and fills *target, whose fields the table names. All errors
+/* Checks `object` (NULL counts as {}) and fills *target, whose fields the table names. What is left
+ * out and has no default is 0 or empty; a time is ML_TIME_NONE, since 0 is one. All errors
  * are added to `errors`: unknown keys, wrong types, ranges, choices (with the nearest name as a
  * hint), each with its pointer, and with line and column where `source` has the text. `table` NULL:
  * there are no parameters. `source` NULL: pointers begin at the object, nothing is inherited.
