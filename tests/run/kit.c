@@ -43,6 +43,7 @@ struct kit_record *kit_record(struct kit *kit, const char *id)
 	/* Made by kit_apply() on the control thread only, before the node starts. */
 	assert_true(count < sizeof kit->records / sizeof kit->records[0]);
 	(void)snprintf(kit->records[count].id, sizeof kit->records[count].id, "%s", id);
+	(void)pthread_mutex_init(&kit->records[count].lock, NULL);
 	atomic_store(&kit->record_count, count + 1);
 	return &kit->records[count];
 }

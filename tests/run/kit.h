@@ -6,6 +6,7 @@
 
 #include <meterloom/engine.h>
 #include <meterloom/family.h>
+#include <pthread.h>
 #include <stdatomic.h>
 
 enum { KIT_ROUNDS_MAX = 512 };
@@ -22,7 +23,10 @@ struct kit_record {
 	atomic_uint_fast64_t begins, ends;      /* rounds that came */
 	atomic_uint_fast64_t at_end;            /* a sink's count when the last round ended */
 	atomic_uint_fast64_t wrong;             /* begins that came twice, ends without a begin */
-	uint64_t open[KIT_ROUNDS_MAX]; /* rounds that came to a sink and have not ended; its own */
+	/* Rounds that came to a sink and have not ended. One that was removed may still drain on
+	 * its lane while another of its id runs on another. */
+	pthread_mutex_t lock;
+	uint64_t open[KIT_ROUNDS_MAX];
 	atomic_size_t open_count;
 	atomic_uint_fast64_t starts, stops;
 	atomic_uint_fast64_t disposed; /* values that nobody took over */

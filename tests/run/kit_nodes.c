@@ -375,6 +375,7 @@ static void sink_process(struct ml_node *node, void *self, unsigned port,
 /* Each begin comes once, and one end after it. */
 static void check_round(struct kit_record *record, const struct ml_round *round)
 {
+	(void)pthread_mutex_lock(&record->lock);
 	size_t count = atomic_load(&record->open_count), i = 0;
 	while (i < count && record->open[i] != round->id)
 		i++;
@@ -385,6 +386,7 @@ static void check_round(struct kit_record *record, const struct ml_round *round)
 	else
 		record->open[i] = record->open[--count];
 	atomic_store(&record->open_count, count);
+	(void)pthread_mutex_unlock(&record->lock);
 }
 
 static void sink_round(struct ml_node *node, void *self, const struct ml_round *round)
