@@ -403,9 +403,11 @@ static int step_begin(struct store_packer *packer, ml_time wall, ml_time old, st
 
 static int step(struct store_packer *packer, ml_time wall, ml_time old, struct ml_error *err)
 {
+	/* For the state alone: what is read later in this transaction sees what it wrote. */
 	int result = view_begin(packer->view, err);
 	if (result < 0)
 		return result;
+	view_end(packer->view);
 	if (packer->view->state.packing > packer->view->state.packed) {
 		result = step_pass(packer, err);
 		return result < 0 ? result : 1;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/gather.h"
 #include "store/span.h"
 #include "store/stream.h"
 
@@ -26,6 +27,8 @@ struct store_scan {
 	size_t at;             /* by device: the stream that is read */
 	bool given;            /* the head of the present stream was given */
 	struct span_scan span; /* by sequence */
+	bool few;              /* all rows stand in `gathered` */
+	struct gathered gathered;
 };
 
 /* ---- The heap ---- */
@@ -178,13 +181,14 @@ static int begin_streams(
 	if (result < 0)
 		return result;
 	result = read_blocks(&scan->shared, err);
-	view_end(scan->shared.view);
 	if (result == 0 && scan->order == STORE_BY_TIME)
 		result = fill_heap(scan, err);
+	view_end(scan->shared.view);
 	return result;
 }
 
-int store_scan_begin(struct store_view *view, const struct store_scan_options *options,
+/* `few`: whether it may be had by gathering. */
+static int begin(struct store_view *view, const struct store_scan_options *options, bool few,
 	struct store_scan **ret_scan, struct ml_error *err)
 {
 	struct store_scan *scan = calloc(1, sizeof *scan);
@@ -192,15 +196,28 @@ int store_scan_begin(struct store_view *view, const struct store_scan_options *o
 		return ml_error_set(err, -ENOMEM, "out of memory");
 	scan->order = options->order;
 	scan->shared.view = view;
-	const int result = options->order == STORE_BY_SEQUENCE
-				   ? span_begin(&scan->span, view, options, err)
-				   : begin_streams(scan, options, err);
+	int result = 0;
+	if (options->order == STORE_BY_SEQUENCE) {
+		result = span_begin(&scan->span, view, options, err);
+	} else {
+		if (few)
+			result = gather(view, options, &scan->gathered, err);
+		scan->few = result > 0;
+		if (result == 0)
+			result = begin_streams(scan, options, err);
+	}
 	if (result < 0) {
 		store_scan_end(scan);
 		return result;
 	}
 	*ret_scan = scan;
 	return 0;
+}
+
+int store_scan_begin(struct store_view *view, const struct store_scan_options *options,
+	struct store_scan **ret_scan, struct ml_error *err)
+{
+	return begin(view, options, true, ret_scan, err);
 }
 
 void store_scan_end(struct store_scan *scan)
@@ -210,6 +227,7 @@ void store_scan_end(struct store_scan *scan)
 	for (size_t i = 0; i < scan->stream_count; i++)
 		stream_free(&scan->streams[i]);
 	span_end(&scan->span);
+	gathered_free(&scan->gathered);
 	free(scan->shared.blocks);
 	free(scan->streams);
 	free(scan->heap);
@@ -261,6 +279,8 @@ static int next_by_device(
 
 int store_scan_next(struct store_scan *scan, const struct store_row **ret_row, struct ml_error *err)
 {
+	if (scan->few)
+		return gathered_next(&scan->gathered, ret_row);
 	switch (scan->order) {
 	case STORE_BY_TIME:
 		return next_by_time(scan, ret_row, err);
@@ -281,7 +301,7 @@ int store_scan_latest(struct store_view *view, const struct store_scan_options *
 	struct store_scan *scan = NULL;
 	backward.order = STORE_BY_DEVICE;
 	backward.backward = true;
-	int result = store_scan_begin(view, &backward, &scan, err);
+	int result = begin(view, &backward, false, &scan, err);
 	if (result < 0)
 		return result;
 	/* Where a readout failed, the row before it is looked at too. */

@@ -29,6 +29,8 @@ static const char *const statements[VIEW_STATEMENTS] = {
 			      "<= ?2 ORDER BY sequence",
 	[VIEW_ROWS_BACKWARD] = "SELECT " VIEW_ROW " FROM reading WHERE sequence > ?1 AND sequence "
 			       "<= ?2 ORDER BY sequence DESC",
+	[VIEW_BEGIN] = "BEGIN",
+	[VIEW_COMMIT] = "COMMIT",
 	[VIEW_MONTHS_FORWARD] =
 		"SELECT key, month, first_time, last_time FROM chunk WHERE device = "
 		"?1 AND month >= ?2 AND month <= ?3 ORDER BY month, first_time",
@@ -185,14 +187,28 @@ static int read_state(struct store_view *view, struct ml_error *err)
 	return result;
 }
 
+/* A statement without parameters and rows. */
+static int run(struct store_view *view, enum view_statement which, struct ml_error *err)
+{
+	sqlite3_stmt *statement = view_statement(view, which, err);
+	if (!statement)
+		return view_error(view, NULL);
+	const int result = sqlite3_step(statement) == SQLITE_DONE ? 0 : view_error(view, err);
+	sqlite3_reset(statement);
+	return result;
+}
+
 int view_begin(struct store_view *view, struct ml_error *err)
 {
-	if (!view->began && sqlite3_get_autocommit(view->db)) {
-		if (sqlite3_exec(view->db, "BEGIN", NULL, NULL, NULL) != SQLITE_OK)
-			return view_error(view, err);
-		view->began = true;
+	if (view->begun++)
+		return 0;
+	int result = 0;
+	if (sqlite3_get_autocommit(view->db)) {
+		result = run(view, VIEW_BEGIN, err);
+		view->own_transaction = result == 0;
 	}
-	const int result = read_state(view, err);
+	if (result == 0)
+		result = read_state(view, err);
 	if (result < 0)
 		view_end(view);
 	return result;
@@ -200,9 +216,11 @@ int view_begin(struct store_view *view, struct ml_error *err)
 
 void view_end(struct store_view *view)
 {
-	if (view->began)
-		(void)sqlite3_exec(view->db, "COMMIT", NULL, NULL, NULL);
-	view->began = false;
+	if (--view->begun)
+		return;
+	if (view->own_transaction)
+		(void)run(view, VIEW_COMMIT, NULL);
+	view->own_transaction = false;
 }
 
 /* ---- Sources and shapes ---- */

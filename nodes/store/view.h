@@ -32,6 +32,8 @@ struct view_chunk {
 };
 
 enum view_statement {
+	VIEW_BEGIN,
+	VIEW_COMMIT,
 	VIEW_STATE,
 	VIEW_FIND,           /* a row by its sequence */
 	VIEW_SHAPE,          /* a shape by its key */
@@ -57,7 +59,8 @@ enum view_statement {
 struct store_view {
 	sqlite3 *db;
 	bool owned;
-	bool began; /* by view_begin() */
+	unsigned begun;       /* calls of view_begin() without their view_end() */
+	bool own_transaction; /* begun by the first of them */
 	sqlite3_stmt *statements[VIEW_STATEMENTS];
 	struct view_state state;
 	struct store_shape *shapes[VIEW_BUCKETS];
@@ -70,7 +73,8 @@ struct store_view {
 	size_t bytes_size;
 };
 
-/* What is read until view_end() is of one moment, whose state is in view->state. */
+/* What is read until view_end() is of one moment, whose state is in view->state. Calls nest: what
+ * is begun within another is of the same moment. Where it fails there is nothing to end. */
 int view_begin(struct store_view *view, struct ml_error *err);
 void view_end(struct store_view *view);
 
