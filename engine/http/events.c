@@ -10,7 +10,7 @@
 
 #include <meterloom/feed.h>
 
-#include "http/server.h"
+#include "http/route.h"
 
 enum { FEED_DEPTH = 1000, BLOCK = 4096 };
 
@@ -159,15 +159,9 @@ static void stream_free(void *cls)
 	free(stream);
 }
 
-void http_stream_begin(struct http_request *request)
+static void stream_begin(struct http_request *request, const char *topics)
 {
 	struct ml_http *http = request->http;
-	const char *topics =
-		MHD_lookup_connection_value(request->connection, MHD_GET_ARGUMENT_KIND, "topics");
-	if (!topics)
-		topics = default_topics;
-	if (!check_topics(request, topics))
-		return;
 	if (http->stream_count >= http->limits.streams) {
 		http_reply_header(request, "Retry-After", "10");
 		http_reply_problem(request, 503,
@@ -195,6 +189,18 @@ void http_stream_begin(struct http_request *request)
 	request->answered = true;
 	request->status = 200;
 	request->type = "text/event-stream";
+}
+
+void http_stream_begin(struct http_request *request)
+{
+	const char *asked =
+		MHD_lookup_connection_value(request->connection, MHD_GET_ARGUMENT_KIND, "topics");
+	char *topics = http_unescaped(asked ? asked : default_topics);
+	if (!topics)
+		http_reply_problem(request, 503, "out of memory");
+	else if (check_topics(request, topics))
+		stream_begin(request, topics);
+	free(topics);
 }
 
 struct MHD_Response *http_stream_response(struct http_request *request)

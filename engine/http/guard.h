@@ -7,6 +7,7 @@
 #define ML_HTTP_GUARD_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/socket.h>
 
 #include <meterloom/error.h>
@@ -22,6 +23,11 @@ bool http_host_is_loopback(const char *host);
 
 /* Whether an Origin header is the page that this host serves. */
 bool http_origin_is_ours(const char *origin, const char *host);
+
+/* A part of an address, of `length` bytes, without its percent escapes: to `out`, of length + 1
+ * bytes, with a NUL. NULL: it is only looked at. false: an escape has no two hex digits, or is %00,
+ * which would cut a name off. */
+bool http_unescape(const char *text, size_t length, char *out);
 
 /* Whether a Content-Type is JSON in UTF-8. */
 bool http_type_is_json(const char *type);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "command/registry.h"
+#include "http/guard.h"
 
 static void handle_command(struct http_request *request);
 
@@ -105,20 +106,65 @@ static bool method_fits(const char *allowed, const char *method)
 	       (strcmp(allowed, "GET") == 0 && strcmp(method, "HEAD") == 0);
 }
 
+char *http_unescaped(const char *text)
+{
+	const size_t length = strlen(text);
+	char *out = malloc(length + 1);
+	if (!out || http_unescape(text, length, out))
+		return out;
+	free(out);
+	return NULL;
+}
+
+static enum MHD_Result check_part(
+	void *cls, enum MHD_ValueKind kind, const char *key, const char *value)
+{
+	bool *good = cls;
+	(void)kind;
+	*good = *good && http_unescape(key, strlen(key), NULL) &&
+		(!value || http_unescape(value, strlen(value), NULL));
+	return MHD_YES;
+}
+
+/* All of them: what is taken out later has good ones. */
+static bool check_escapes(struct http_request *request)
+{
+	bool good = true;
+	(void)check_part(&good, MHD_GET_ARGUMENT_KIND, request->path, NULL);
+	(void)MHD_get_connection_values(
+		request->connection, MHD_GET_ARGUMENT_KIND, check_part, &good);
+	if (!good)
+		http_reply_problem(request, 400,
+			"the address has a bad escape: expected %%25 for a percent sign, and no "
+			"%%00");
+	return good;
+}
+
+static void take_route(struct http_request *request, const struct http_route *route,
+	const char *argument, size_t length)
+{
+	request->route = route;
+	if (!argument)
+		return;
+	request->argument = malloc(length + 1);
+	if (request->argument)
+		(void)http_unescape(argument, length, request->argument);
+	else
+		http_reply_problem(request, 503, "out of memory");
+}
+
 void http_route_find(struct http_request *request)
 {
 	char allow[64] = "";
 	const char *argument = NULL;
 	size_t length = 0;
+	if (!check_escapes(request))
+		return;
 	for (const struct http_route *route = http_routes; route->method; route++) {
 		if (!http_route_fits(route->path, request->path, &argument, &length))
 			continue;
 		if (method_fits(route->method, request->method)) {
-			request->route = route;
-			if (argument)
-				request->argument = strndup(argument, length);
-			if (argument && !request->argument)
-				http_reply_problem(request, 503, "out of memory");
+			take_route(request, route, argument, length);
 			return;
 		}
 		(void)snprintf(allow + strlen(allow), sizeof allow - strlen(allow), "%s%s",
@@ -161,15 +207,26 @@ struct query {
 	bool failed, doubled;
 };
 
+static void take_value(struct query *query, const char *key, const char *value)
+{
+	query->doubled |= json_object_get(query->object, key) != NULL;
+	if (json_object_set_new(query->object, key, http_route_value(query->params, key, value)) <
+		0)
+		query->failed = true;
+}
+
 static enum MHD_Result take_argument(
 	void *cls, enum MHD_ValueKind kind, const char *key, const char *value)
 {
 	struct query *query = cls;
+	char *name = http_unescaped(key), *content = http_unescaped(value ? value : "");
 	(void)kind;
-	query->doubled |= json_object_get(query->object, key) != NULL;
-	if (json_object_set_new(query->object, key,
-		    http_route_value(query->params, key, value ? value : "")) < 0)
+	if (name && content)
+		take_value(query, name, content);
+	else
 		query->failed = true;
+	free(name);
+	free(content);
 	return MHD_YES;
 }
 
@@ -183,7 +240,7 @@ static bool take_address(struct http_request *request, json_t *object, const cha
 	char name[64];
 	if (argument && request->route->command) {
 		(void)snprintf(name, sizeof name, "%.*s", (int)length, argument);
-		(void)take_argument(&query, MHD_GET_ARGUMENT_KIND, name, request->argument);
+		take_value(&query, name, request->argument);
 	}
 	(void)MHD_get_connection_values(
 		request->connection, MHD_GET_ARGUMENT_KIND, take_argument, &query);

@@ -37,9 +37,12 @@ struct http_route {
 
 extern const struct http_route http_routes[];
 
-/* Whether `path` fits `pattern`; *argument then is the part (length bytes) in the place of {NAME},
- * or NULL where the pattern has none. Pure. */
+/* Whether `path`, with its escapes, fits `pattern`; *argument then is the part (length bytes) in
+ * the place of {NAME}, or NULL where the pattern has none. Pure. */
 bool http_route_fits(const char *pattern, const char *path, const char **argument, size_t *length);
+
+/* A part of an address without its escapes; the caller frees it. NULL: bad ones, or no memory. */
+char *http_unescaped(const char *text);
 
 /* The name between the braces of a pattern, of *length bytes; NULL: there is none. Pure. */
 const char *http_route_argument(const char *pattern, size_t *length);

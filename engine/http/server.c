@@ -219,6 +219,15 @@ static void on_library_log(void *cls, const char *format, va_list args)
 	ml_log_va(ml_engine_log(http->engine), ML_LOG_DEBUG, "http", format, args);
 }
 
+/* A '/' that is escaped belongs to a name, and is none between names: so escapes stay until the
+ * address has been taken apart. */
+static size_t leave_escapes(void *cls, struct MHD_Connection *connection, char *text)
+{
+	(void)cls;
+	(void)connection;
+	return strlen(text);
+}
+
 static int start_daemon(struct ml_http *http, struct ml_error *err)
 {
 	http->daemon = MHD_start_daemon(
@@ -229,7 +238,8 @@ static int start_daemon(struct ml_http *http, struct ml_error *err)
 		MHD_OPTION_CONNECTION_LIMIT, (unsigned)http->limits.connections,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
 		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)SILENCE_SECONDS,
-		MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+		MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_UNESCAPE_CALLBACK, leave_escapes, NULL,
+		MHD_OPTION_END);
 	if (!http->daemon)
 		return ml_error_set(
 			err, -EIO, "the HTTP server cannot be started: %s", strerror(errno));

@@ -46,9 +46,10 @@ struct http_request {
 	struct http_link *link;
 	struct MHD_Connection *connection;
 	const char *method; /* of the connection; valid while it lives */
-	char *path;         /* owned; decoded */
+	char *path;         /* owned; as it was sent, with its escapes */
 	const struct http_route *route;
-	char *argument; /* owned: what stands in the path in the place of {NAME}; NULL: none */
+	char *argument; /* owned: what stands in the path in the place of {NAME}, without escapes;
+			   NULL: none */
 
 	struct ml_buffer body;
 	bool body_refused; /* no memory was left for it: the rest of it is thrown away */
@@ -131,7 +132,7 @@ const char *http_code_name(int code); /* "EINVAL" */
 /* route.c */
 /* Starts the work of a whole request; fills in an answer, or suspends. */
 void http_dispatch(struct http_request *request);
-/* Finds the route; fills in an answer where there is none. */
+/* Finds the route; fills in an answer where there is none, or the address has bad escapes. */
 void http_route_find(struct http_request *request);
 bool http_route_takes_body(const struct http_route *route);
 

@@ -128,6 +128,20 @@ static void paths_fit_their_patterns_as_a_whole(void **state)
 	assert_int_equal(length, 4);
 }
 
+static void escapes_are_taken_out_and_none_cuts_a_name_off(void **state)
+{
+	(void)state;
+	char out[32];
+	assert_true(http_unescape("a%2Fb%2fc%25+%C3%A9", 19, out));
+	assert_string_equal(out, "a/b/c%+\xc3\xa9");
+	assert_true(http_unescape("a%20b", 1, out)); /* no more than is asked for */
+	assert_string_equal(out, "a");
+	static const char *const bad[] = {"%", "a%2", "%2", "%g0", "%0g", "%%20", "a%00b", "%-1"};
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+		assert_false(http_unescape(bad[i], strlen(bad[i]), NULL));
+	assert_false(http_unescape("%20", 2, NULL));
+}
+
 static void values_of_a_query_have_the_kind_that_is_wanted(void **state)
 {
 	(void)state;
@@ -197,6 +211,7 @@ int main(void)
 		cmocka_unit_test(only_our_own_page_is_our_origin),
 		cmocka_unit_test(only_json_in_utf8_is_json),
 		cmocka_unit_test(paths_fit_their_patterns_as_a_whole),
+		cmocka_unit_test(escapes_are_taken_out_and_none_cuts_a_name_off),
 		cmocka_unit_test(values_of_a_query_have_the_kind_that_is_wanted),
 		cmocka_unit_test(metrics_are_told_as_prometheus_reads_them),
 	};

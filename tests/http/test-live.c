@@ -93,7 +93,7 @@ static void metrics_come_while_somebody_watches(void **state)
 static void a_tap_is_told_by_the_name_of_its_edge(void **state)
 {
 	(void)state;
-	const int fd = watch("?topics=tap:a.out>b.in");
+	const int fd = watch("?topics=tap%3Aa.out%3Eb.in");
 	free(web_hear_until(fd, "retry"));
 	ml_feed_publish(web->engine, "tap:a.out>c.in", "{\"x\":0}", 7);
 	ml_feed_publish(web->engine, "tap:a.out>b.in", "{\"x\":1}", 7);

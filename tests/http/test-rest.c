@@ -178,6 +178,29 @@ static void paths_and_queries_are_parameters(void **state)
 	EXPECT("GET", "/api/v1/meters", NULL, NULL, 404, "meter.list");
 }
 
+static void a_name_in_a_path_may_have_any_character(void **state)
+{
+	(void)state;
+	EXPECT("GET", "/api/v1/meters/Bldg%20A%2F3/readings", NULL, NULL, 200,
+		"[\"Bldg A/3\",null,null,10]");
+	EXPECT("GET", "/api/v1/meters/100%25%2f/readings?limit=%35", NULL, NULL, 200,
+		"[\"100%/\",null,null,5]");
+	EXPECT("GET", "/api/v1/meters/1/readings?%6Cimit=5&from=2026-01-31T14:15:00%2B00:00", NULL,
+		NULL, 200, "[\"1\",1769868900,null,5]");
+	EXPECT("POST", "/api/v1/commands/test%2Eecho", NULL, "{\"number\": 5}", 200,
+		"\"number\":5");
+	EXPECT("GET", "/api/v1/meters/a/b/readings", NULL, NULL, 404);
+	EXPECT("GET", "/api/v1/meters%2Fa/readings", NULL, NULL, 404);
+	/* A name is not cut off, and a bad escape is not guessed at. */
+	EXPECT("GET", "/api/v1/meters/a%00b/readings", NULL, NULL, 400, "%00");
+	EXPECT("GET", "/api/v1/status%00", NULL, NULL, 400, "bad escape");
+	EXPECT("GET", "/api/v1/meters/a%2/readings", NULL, NULL, 400, "bad escape");
+	EXPECT("GET", "/api/v1/meters/a%zz/readings", NULL, NULL, 400, "bad escape");
+	EXPECT("GET", "/api/v1/meters/1/readings?from=%00", NULL, NULL, 400, "bad escape");
+	EXPECT("GET", "/api/v1/meters/1/readings?from=5%", NULL, NULL, 400, "bad escape");
+	EXPECT("GET", "/api/v1/meters/%FF/readings", NULL, NULL, 400, "not UTF-8");
+}
+
 static void a_document_is_sent_as_the_file_it_is(void **state)
 {
 	char name[] = "/tmp/meterloom-document-XXXXXX", path[80] = "/api/v1/documents/";
@@ -340,6 +363,7 @@ int main(void)
 		WEB(a_command_is_called_and_waited_for),
 		WEB(a_command_is_started_and_looked_after_as_a_job),
 		WEB(paths_and_queries_are_parameters),
+		WEB(a_name_in_a_path_may_have_any_character),
 		WEB(a_document_is_sent_as_the_file_it_is),
 		WEB(what_is_not_there_and_what_is_not_done_is_told),
 		WEB(files_of_the_page_are_sent_as_they_are),
