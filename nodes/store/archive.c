@@ -41,6 +41,8 @@ static int walk(struct store_view *view, const struct store_scan_options *option
 		result = store_view_reading(view, row, block, err);
 		if (result == 0)
 			each(context, block, sequence);
+		else if (result == -EBADMSG)
+			result = 0; /* told */
 	}
 	store_scan_end(scan);
 	free(block);

@@ -235,6 +235,8 @@ static int batch_page(void *user, struct meter_batch_item *items, size_t size, s
 			result = store_view_reading(cursor->view, row, cursor->block, err);
 		else if (result == 0)
 			break;
+		if (result == -EBADMSG)
+			continue; /* told; it must not hold up the others */
 		if (result < 0) {
 			cursor->failed = true;
 			return result;

@@ -40,6 +40,14 @@ static const struct ml_event_class events[] = {
 		"one, {lost} rows and {pages} pages were lost",
 		"The damaged file is in the data directory as {file}. See whether the disk or card "
 		"is worn out. What destinations have not had is sent as before."},
+	{"reading-damaged", ML_LOG_ERROR, "Reading {sequence} of {device} cannot be read: {reason}",
+		"It is left out of reports and of all that is shown; everything else goes on. See "
+		"whether the disk or card is worn out."},
+	{"chunk-damaged", ML_LOG_ERROR,
+		"{count} packed readings of {device}, between {first} and {last}, cannot be read: "
+		"{reason}",
+		"They are left out of reports and of all that is shown; everything else goes on. "
+		"See whether the disk or card is worn out."},
 	{"store-expired", ML_LOG_INFO,
 		"{readings} readings that were older than {days} days were deleted",
 		"Nothing, where store.keep_days is as it should be."},

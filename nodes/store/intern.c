@@ -202,10 +202,14 @@ static int load_shape(
 	if (code == SQLITE_OK)
 		code = sqlite3_step(interner->find_shape);
 	for (; code == SQLITE_ROW && result == 0 && !(*shape)->key;
-		code = sqlite3_step(interner->find_shape))
+		code = sqlite3_step(interner->find_shape)) {
 		if (same_body(*shape, sqlite3_column_blob(interner->find_shape, 1),
 			    (size_t)sqlite3_column_bytes(interner->find_shape, 1)))
 			result = take_stored(interner->find_shape, shape, err);
+		/* One that is damaged does not hold up what comes: it is stored anew. */
+		if (result == -EBADMSG)
+			result = 0;
+	}
 	if (code == SQLITE_DONE && result == 0 && !(*shape)->key) {
 		code = sqlite3_bind_int64(interner->add_shape, 1, hash);
 		if (code == SQLITE_OK)

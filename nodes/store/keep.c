@@ -209,6 +209,8 @@ static int walk(struct store_view *view, const struct pick *pick, ml_time from,
 		result = store_view_reading(view, row, block, err);
 		if (result == 0)
 			result = each(user, block);
+		else if (result == -EBADMSG)
+			result = 0; /* told */
 	}
 	store_scan_end(scan);
 	free(block);
@@ -224,7 +226,7 @@ static int readings(struct ml_engine *engine, uint32_t point, const struct meter
 	struct pick pick = {0};
 	int result = store_writer_ready(writer, err);
 	if (result == 0)
-		result = store_view_on(writer->db, &view, err);
+		result = store_view_on(engine, writer->db, &view, err);
 	if (result == 0)
 		result = pick_devices(view, point, identity, &pick, err);
 	if (result == 0 && pick.count)

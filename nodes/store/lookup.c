@@ -9,6 +9,7 @@
 #include <meterloom/database.h>
 
 #include "store/block.h"
+#include "store/damage.h"
 #include "store/view.h"
 
 static const char doing[] = "reading readings.db";
@@ -29,7 +30,7 @@ void view_row(sqlite3_stmt *statement, struct store_row *row)
 	};
 }
 
-int store_view_reading(
+static int make_reading(
 	struct store_view *view, const struct store_row *row, void *block, struct ml_error *err)
 {
 	static const struct store_shape nothing = {.count = 0};
@@ -52,6 +53,19 @@ int store_view_reading(
 	reading->point = source->point;
 	reading->meter = source->identity;
 	return 0;
+}
+
+int store_view_reading(
+	struct store_view *view, const struct store_row *row, void *block, struct ml_error *err)
+{
+	struct ml_error wrong = ML_ERROR_NONE;
+	int result = make_reading(view, row, block, &wrong);
+	/* The block holds any that was stored. */
+	if (result == -ENOSPC)
+		result = -EBADMSG;
+	if (result == -EBADMSG && view->engine)
+		store_damage_reading(view, row, wrong.text);
+	return result < 0 ? ml_error_set(err, result, "%s", wrong.text) : 0;
 }
 
 /* ---- By sequence ---- */
@@ -89,7 +103,7 @@ static int find_in_chunk(struct store_view *view, int64_t key, int64_t device, u
 	if (result < 0 || at == count)
 		return result;
 	result = view_chunk_rows(view, key, device, true, &rows, &count, err);
-	if (result < 0)
+	if (result < 0 || at >= count)
 		return result;
 	*ret_row = rows[at];
 	return found(view, ret_row, err);

@@ -22,7 +22,7 @@ int store_packer_open(struct store_packer *packer, sqlite3 *db, struct ml_error 
 {
 	*packer = (struct store_packer){0};
 	packer->codec = store_chunk_packer_new(STORE_CHUNK_CHECK_BYTES);
-	int result = packer->codec ? store_view_on(db, &packer->view, err)
+	int result = packer->codec ? store_view_on(NULL, db, &packer->view, err)
 				   : ml_error_set(err, -ENOMEM, "out of memory");
 	if (result < 0)
 		store_packer_close(packer);

@@ -39,7 +39,7 @@ static int find_range(struct store_query *query, struct store_range *range, stru
 	int result = find_next(query, range, err);
 	if (result == 0 && !range->count) {
 		const uint64_t after = writer->sequence > NEWEST ? writer->sequence - NEWEST : 0;
-		result = store_range_plan_after(writer->db, after, writer->sequence,
+		result = store_range_plan_after(writer->engine, writer->db, after, writer->sequence,
 			(unsigned)query->params.limit, query->spacing, range, err);
 	}
 	if (result == 0 && !range->count)

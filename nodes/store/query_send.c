@@ -113,11 +113,12 @@ int query_plan(struct store_query *query, struct store_range *range, struct ml_e
 	ml_time from, to;
 	int result;
 	if (!query->fixed)
-		result = store_range_plan(writer->db, writer->epoch, query->destination,
-			writer->sequence, (unsigned)query->params.limit, query->spacing, range,
-			err);
+		result = store_range_plan(writer->engine, writer->db, writer->epoch,
+			query->destination, writer->sequence, (unsigned)query->params.limit,
+			query->spacing, range, err);
 	else if (find_period(query, &from, &to))
-		result = store_range_plan_fixed(writer->db, writer->sequence, from, to, range, err);
+		result = store_range_plan_fixed(
+			writer->engine, writer->db, writer->sequence, from, to, range, err);
 	else
 		result = ml_error_set(err, -EINVAL,
 			"the trigger has no period: set `period` to a length such as \"1 d\"");
@@ -135,8 +136,8 @@ static int plan_resend(struct store_query *query, struct ml_error *err)
 	int result;
 	while ((result = store_resend_next(
 			writer->db, writer->epoch, query->destination, &resend, err)) > 0) {
-		result = store_range_plan_piece(writer->db, resend.until, resend.from, resend.to,
-			(unsigned)query->params.limit, range, err);
+		result = store_range_plan_piece(writer->engine, writer->db, resend.until,
+			resend.from, resend.to, (unsigned)query->params.limit, range, err);
 		if (result < 0 || range->count)
 			break;
 		result = store_resend_advance(writer->db, resend.key, resend.to, err);

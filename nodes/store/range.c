@@ -103,8 +103,8 @@ static int take(const struct store_row *row, struct counts *counts, unsigned lim
 	return TAKEN;
 }
 
-int store_range_plan_after(sqlite3 *db, uint64_t after, uint64_t until, unsigned limit,
-	ml_time spacing, struct store_range *range, struct ml_error *err)
+int store_range_plan_after(struct ml_engine *engine, sqlite3 *db, uint64_t after, uint64_t until,
+	unsigned limit, ml_time spacing, struct store_range *range, struct ml_error *err)
 {
 	struct store_scan_options options = STORE_SCAN_ALL;
 	struct store_view *view = NULL;
@@ -117,7 +117,7 @@ int store_range_plan_after(sqlite3 *db, uint64_t after, uint64_t until, unsigned
 	options.first = after + 1;
 	options.last = until;
 	*range = (struct store_range){.first = after + 1, .last = after, .spacing = spacing};
-	int result = store_view_on(db, &view, err);
+	int result = store_view_on(engine, db, &view, err);
 	if (result == 0)
 		result = store_scan_begin(view, &options, &scan, err);
 	/* What has no time yet goes when it has, and what came after it with it: in order. */
@@ -131,20 +131,23 @@ int store_range_plan_after(sqlite3 *db, uint64_t after, uint64_t until, unsigned
 	return result < 0 ? result : 0;
 }
 
-int store_range_plan(sqlite3 *db, uint64_t epoch, const char *destination, uint64_t until,
-	unsigned limit, ml_time spacing, struct store_range *range, struct ml_error *err)
+int store_range_plan(struct ml_engine *engine, sqlite3 *db, uint64_t epoch, const char *destination,
+	uint64_t until, unsigned limit, ml_time spacing, struct store_range *range,
+	struct ml_error *err)
 {
 	uint64_t sent = 0;
 	const int result = store_cursor_load(db, epoch, destination, &sent, err);
 	return result < 0 ? result
-			  : store_range_plan_after(db, sent, until, limit, spacing, range, err);
+			  : store_range_plan_after(
+				    engine, db, sent, until, limit, spacing, range, err);
 }
 
 /* Readings of a period in the order of time, up to the first of a meter that has its number of
  * readouts already: there *ret_end is, else it is `to`. The bounds of the range are the period's.
  */
-static int plan_period(sqlite3 *db, uint64_t until, ml_time from, ml_time to, unsigned limit,
-	struct store_range *range, ml_time *ret_end, struct ml_error *err)
+static int plan_period(struct ml_engine *engine, sqlite3 *db, uint64_t until, ml_time from,
+	ml_time to, unsigned limit, struct store_range *range, ml_time *ret_end,
+	struct ml_error *err)
 {
 	struct store_scan_options options = STORE_SCAN_ALL;
 	struct store_view *view = NULL;
@@ -157,7 +160,7 @@ static int plan_period(sqlite3 *db, uint64_t until, ml_time from, ml_time to, un
 	options.last = until;
 	*range = (struct store_range){.fixed = true};
 	*ret_end = to;
-	int result = store_view_on(db, &view, err);
+	int result = store_view_on(engine, db, &view, err);
 	if (result == 0)
 		result = store_scan_begin(view, &options, &scan, err);
 	while (result == 0 && (result = store_scan_next(scan, &row, err)) > 0) {
@@ -176,23 +179,24 @@ static int plan_period(sqlite3 *db, uint64_t until, ml_time from, ml_time to, un
 	return result < 0 ? result : 0;
 }
 
-int store_range_plan_fixed(sqlite3 *db, uint64_t until, ml_time from, ml_time to,
-	struct store_range *range, struct ml_error *err)
+int store_range_plan_fixed(struct ml_engine *engine, sqlite3 *db, uint64_t until, ml_time from,
+	ml_time to, struct store_range *range, struct ml_error *err)
 {
 	ml_time end;
-	return plan_period(db, until, from, to, UINT_MAX, range, &end, err);
+	return plan_period(engine, db, until, from, to, UINT_MAX, range, &end, err);
 }
 
-int store_range_plan_piece(sqlite3 *db, uint64_t until, ml_time from, ml_time to, unsigned limit,
-	struct store_range *range, struct ml_error *err)
+int store_range_plan_piece(struct ml_engine *engine, sqlite3 *db, uint64_t until, ml_time from,
+	ml_time to, unsigned limit, struct store_range *range, struct ml_error *err)
 {
 	ml_time end;
-	int result = plan_period(db, until, from, to, limit, range, &end, err);
+	int result = plan_period(engine, db, until, from, to, limit, range, &end, err);
 	if (result < 0 || end == to)
 		return result;
 	/* Those of that moment that were taken go with the next piece, or with this one where it is
 	 * its only moment: each brings it on. */
-	result = store_range_plan_fixed(db, until, from, end > from ? end : from + 1, range, err);
+	result = store_range_plan_fixed(
+		engine, db, until, from, end > from ? end : from + 1, range, err);
 	range->more = range->to < to;
 	return result;
 }

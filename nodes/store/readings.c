@@ -72,6 +72,8 @@ static int take(struct page *page, const struct store_row *row, void *block,
 {
 	const struct store_place place = {row->time, row->sequence};
 	int result = store_view_reading(page->view, row, block, err);
+	if (result == -EBADMSG)
+		return 0; /* told */
 	if (result < 0)
 		return result;
 	if (page->forward)

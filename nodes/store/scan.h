@@ -39,8 +39,10 @@ struct store_source {
 /* With a connection of its own that only reads. */
 int store_view_open(struct ml_engine *engine, struct store_view **ret_view, struct ml_error *err);
 
-/* On a connection that stays the caller's (the writer's, between its transactions). */
-int store_view_on(sqlite3 *db, struct store_view **ret_view, struct ml_error *err);
+/* On a connection that stays the caller's (the writer's, between its transactions). `engine` NULL:
+ * a chunk that is damaged ends what reads it with -EBADMSG; else it is told, and passed over. */
+int store_view_on(
+	struct ml_engine *engine, sqlite3 *db, struct store_view **ret_view, struct ml_error *err);
 
 void store_view_close(struct store_view *view); /* accepts NULL */
 
@@ -58,7 +60,8 @@ int store_view_shape(struct store_view *view, int64_t key, const struct store_sh
 	struct ml_error *err);
 
 /* Makes the reading of a row in a block of STORE_BLOCK_MAX bytes, aligned to eight: with time,
- * trace, point and identity, without its telegram. -EBADMSG: it is damaged. */
+ * trace, point and identity, without its telegram. -EBADMSG: it is damaged, which is told: others
+ * are read all the same. */
 int store_view_reading(
 	struct store_view *view, const struct store_row *row, void *block, struct ml_error *err);
 

@@ -229,6 +229,10 @@ static int list_shapes(
 			result = store_view_shape(l->view, shapes[i].shape, &shape, err);
 		if (result == 0)
 			result = store_series_reading(shape, l->block, err);
+		if (result == -EBADMSG) {
+			result = 0; /* none of its readings can be read: they tell */
+			continue;
+		}
 		for (unsigned r = 0; result == 0 && r < shape->count; r++)
 			if (add_series(l, shapes[i].shape, r, shapes[i].first, shapes[i].last) < 0)
 				result = ml_error_set(err, -ENOMEM, "out of memory");

@@ -11,6 +11,7 @@
 
 #include "store/chunk.h"
 #include "store/series_walk.h"
+#include "store/view.h"
 
 enum { TOGETHER_MAX = 1 << 19 }; /* readouts; more are looked at row by row */
 
@@ -180,17 +181,27 @@ static int read_body(struct series_chunks *chunks, const struct series_chunk *it
 	const uint8_t *body, size_t length, struct ml_error *err)
 {
 	struct store_chunk *chunk = NULL;
+	struct ml_error wrong = ML_ERROR_NONE;
+	const size_t before = chunks->readout_count;
 	size_t shapes = 0;
-	int result = store_chunk_open(body, length, &chunk, err);
+	int result = store_chunk_open(body, length, &chunk, &wrong);
+	if (result == -EBADMSG)
+		return view_chunk_damaged(
+			chunks->walk->view, item->key, item->device, result, &wrong);
 	if (result < 0)
-		return result;
+		return ml_error_set(err, result, "%s", wrong.text);
 	(void)store_chunk_shapes(chunk, &shapes);
 	if (!make_room(chunks, chunks->readout_count + store_chunk_count(chunk)))
-		result = ml_error_set(err, -ENOMEM, "out of memory");
+		result = ml_error_set(&wrong, -ENOMEM, "out of memory");
 	for (size_t s = 0; result == 0 && s < shapes; s++)
-		result = add_shape(chunks, chunk, s, item->device, err);
+		result = add_shape(chunks, chunk, s, item->device, &wrong);
 	store_chunk_close(chunk);
-	return result;
+	if (result == -EBADMSG) {
+		chunks->readout_count = before;
+		result = view_chunk_damaged(
+			chunks->walk->view, item->key, item->device, result, &wrong);
+	}
+	return result < 0 ? ml_error_set(err, result, "%s", wrong.text) : 0;
 }
 
 static int read_chunk(

@@ -11,6 +11,7 @@
 #include <meterloom/database.h>
 
 #include "store/chunk_content.h"
+#include "store/damage.h"
 #include "store/series_walk.h"
 
 /* ---- One readout ---- */
@@ -143,7 +144,7 @@ int series_give(struct series_walk *w, int64_t device, struct store_thin_readout
 	return 0;
 }
 
-int series_take_row(struct series_walk *w, const struct store_row *row, struct ml_error *err)
+static int take_row(struct series_walk *w, const struct store_row *row, struct ml_error *err)
 {
 	char text[METER_VALUE_TEXT_MAX];
 	struct store_thin_readout readout = {.time = row->time, .kind = STORE_THIN_FAILED};
@@ -159,6 +160,16 @@ int series_take_row(struct series_walk *w, const struct store_row *row, struct m
 			return result;
 	}
 	return series_give(w, row->device, &readout, err);
+}
+
+int series_take_row(struct series_walk *w, const struct store_row *row, struct ml_error *err)
+{
+	struct ml_error wrong = ML_ERROR_NONE;
+	const int result = take_row(w, row, &wrong);
+	if (result != -EBADMSG)
+		return result < 0 ? ml_error_set(err, result, "%s", wrong.text) : 0;
+	store_damage_reading(w->view, row, wrong.text);
+	return 0;
 }
 
 /* ---- The two ways ---- */

@@ -11,6 +11,7 @@
 #include "store/archive.h"
 #include "store/check.h"
 #include "store/current_load.h"
+#include "store/damage.h"
 #include "store/outbox.h"
 #include "store/readings.h"
 #include "store/scan.h"
@@ -100,6 +101,7 @@ void store_view_give_back(struct ml_engine *engine, struct store_view *view, uns
 
 const struct ml_service_class store_services[] = {
 	{.name = "readings", .start = store_writer_start, .stop = store_writer_stop},
+	{.name = STORE_DAMAGE_SERVICE, .start = store_damage_start, .stop = store_damage_stop},
 	{.name = service_name, .start = start, .stop = stop},
 	{.name = "readings-check", .start = store_check_start, .stop = store_check_stop},
 	{.name = METER_KEEP_SERVICE, .start = store_keep_start, .stop = store_keep_stop},

@@ -10,6 +10,8 @@
 #include <meterloom/database.h>
 #include <meterloom/zone.h>
 
+#include "store/damage.h"
+
 static const char doing[] = "reading readings.db";
 
 static const char *const statements[VIEW_STATEMENTS] = {
@@ -82,11 +84,14 @@ int64_t view_month(ml_time time)
 
 /* ---- Opening ---- */
 
-int store_view_on(sqlite3 *db, struct store_view **ret_view, struct ml_error *err)
+int store_view_on(
+	struct ml_engine *engine, sqlite3 *db, struct store_view **ret_view, struct ml_error *err)
 {
 	struct store_view *view = calloc(1, sizeof *view);
 	if (!view)
 		return ml_error_set(err, -ENOMEM, "out of memory");
+	view->engine = engine;
+	view->file = engine ? store_damage_file(engine) : 0;
 	view->db = db;
 	*ret_view = view;
 	return 0;
@@ -95,14 +100,17 @@ int store_view_on(sqlite3 *db, struct store_view **ret_view, struct ml_error *er
 int store_view_open(struct ml_engine *engine, struct store_view **ret_view, struct ml_error *err)
 {
 	sqlite3 *db = NULL;
+	const unsigned file = store_damage_file(engine);
 	int result = ml_database_open(engine, "readings", false, &db, err);
 	if (result < 0)
 		return result;
-	result = store_view_on(db, ret_view, err);
-	if (result < 0)
+	result = store_view_on(engine, db, ret_view, err);
+	if (result < 0) {
 		sqlite3_close(db);
-	else
-		(*ret_view)->owned = true;
+		return result;
+	}
+	(*ret_view)->owned = true;
+	(*ret_view)->file = file;
 	return result;
 }
 
@@ -390,7 +398,7 @@ static struct view_chunk *chunk_place(struct store_view *view, int64_t key)
 	return oldest;
 }
 
-int view_chunk_rows(struct store_view *view, int64_t key, int64_t device, bool content,
+static int chunk_rows(struct store_view *view, int64_t key, int64_t device, bool content,
 	const struct store_row **ret_rows, size_t *ret_count, struct ml_error *err)
 {
 	struct view_chunk *kept = chunk_place(view, key);
@@ -408,4 +416,27 @@ int view_chunk_rows(struct store_view *view, int64_t key, int64_t device, bool c
 	*ret_rows = kept->rows;
 	*ret_count = kept->count;
 	return 0;
+}
+
+int view_chunk_damaged(struct store_view *view, int64_t key, int64_t device, int result,
+	const struct ml_error *wrong)
+{
+	if (!view->engine)
+		return result;
+	store_damage_chunk(view, key, device, wrong->text);
+	return 0;
+}
+
+int view_chunk_rows(struct store_view *view, int64_t key, int64_t device, bool content,
+	const struct store_row **ret_rows, size_t *ret_count, struct ml_error *err)
+{
+	struct ml_error wrong = ML_ERROR_NONE;
+	int result = chunk_rows(view, key, device, content, ret_rows, ret_count, &wrong);
+	if (result == 0)
+		return 0;
+	*ret_rows = NULL;
+	*ret_count = 0;
+	if (result == -EBADMSG)
+		result = view_chunk_damaged(view, key, device, result, &wrong);
+	return result < 0 ? ml_error_set(err, result, "%s", wrong.text) : 0;
 }

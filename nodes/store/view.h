@@ -57,6 +57,8 @@ enum view_statement {
 };
 
 struct store_view {
+	struct ml_engine *engine; /* who is told what is damaged; NULL: nobody */
+	unsigned file;            /* which one is read (store_health.files) */
 	sqlite3 *db;
 	bool owned;
 	unsigned begun;       /* calls of view_begin() without their view_end() */
@@ -99,9 +101,14 @@ static inline bool view_live(const struct view_state *state, uint64_t sequence, 
 	       (sequence > state->packing || device > state->packing_device);
 }
 
-/* Rows of a chunk, in the order of time, kept for a while: valid until view_end(). */
+/* Rows of a chunk, in the order of time, kept for a while: valid until view_end(). None of one that
+ * is damaged, where there is somebody to tell. */
 int view_chunk_rows(struct store_view *view, int64_t key, int64_t device, bool content,
 	const struct store_row **ret_rows, size_t *ret_count, struct ml_error *err);
+
+/* Tells that a chunk is damaged. 0; `result` where there is nobody to tell. */
+int view_chunk_damaged(struct store_view *view, int64_t key, int64_t device, int result,
+	const struct ml_error *wrong);
 
 /* The month of a time: year * 12 + month - 1, in UTC. */
 int64_t view_month(ml_time time);

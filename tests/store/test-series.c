@@ -234,7 +234,7 @@ static void pack_device(sqlite3 *db, int64_t device, uint64_t last)
 	options.failed = true;
 	options.last = last;
 	options.unpacked = true;
-	assert_int_equal(store_view_on(db, &view, NULL), 0);
+	assert_int_equal(store_view_on(NULL, db, &view, NULL), 0);
 	assert_int_equal(store_scan_begin(view, &options, &scan, NULL), 0);
 	for (size_t i = 0; store_scan_next(scan, &row, NULL) > 0; i++) {
 		const size_t at = counts[i % 3]++;

@@ -1,0 +1,116 @@
+/* Readings and chunks whose content is damaged, in pages that SQLite finds sound: they are left out
+ * and told, and hold nothing up.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "store/way.h"
+
+/* How often a text stands in the answer of a command that succeeds. */
+static size_t count_in(struct kit *kit, const char *command, const char *params, const char *text)
+{
+	size_t count = 0;
+	kit_call(kit, command, params);
+	if (kit->code)
+		fail_msg("%s %s: %s", command, params, kit->result);
+	for (const char *at = kit->result; (at = strstr(at, text)); at += strlen(text))
+		count++;
+	return count;
+}
+
+static void expect_delivered(struct kit *kit, int64_t sequence)
+{
+	kit_run(kit, ML_MINUTE);
+	assert_int_equal(kit_sql(kit, "readings", "SELECT sequence FROM cursor"), sequence);
+	assert_int_equal(kit_sql(kit, "readings", "SELECT count(*) FROM outstanding"), 0);
+}
+
+static const char *const damages[] = {
+	"UPDATE reading SET content = x'' WHERE sequence = 3",
+	"UPDATE reading SET content = x'ffffffffffffffffffffffff' WHERE sequence = 3",
+	"UPDATE reading SET content = zeroblob(40000) WHERE sequence = 3",
+	"UPDATE reading SET content = substr(content, 1, 5) WHERE sequence = 3",
+	"UPDATE reading SET shape = 4711 WHERE sequence = 3",
+	"UPDATE reading SET device = 4711 WHERE sequence = 3",
+};
+
+static void a_damaged_reading_is_left_out_of_its_report(void **state)
+{
+	struct kit *kit = *state;
+	for (size_t i = 0; i < sizeof damages / sizeof *damages; i++) {
+		memset(&receiver, 0, sizeof receiver);
+		for (uint64_t n = 1; n <= 5; n++) {
+			kit_give(kit, 12345678, 0, n, (int64_t)n);
+			kit_run(kit, ML_MINUTE);
+		}
+		kit_run_sql(kit, "readings", damages[i]);
+		kit_trigger(kit);
+		expect_delivered(kit, 5);
+		assert_int_equal(receiver.count, 1);
+		/* A reading of an unknown meter is of none that a report knows. */
+		const bool of_none = strstr(damages[i], "device") != NULL;
+		const char *readings = "{'meter': '12345678'}";
+		assert_int_equal(count_in(kit, "meter.readings", readings, "\"trace\":"), 4);
+		assert_int_equal(count_in(kit, "meter.series", readings, "\"id\":"), 2);
+		assert_in_range(
+			count_in(kit, "series.values",
+				"{'series': 'm123456782C2D1B07.000000000010'}", "\"value\":"),
+			4, 5);
+		/* Told once, however often it is met. */
+		kit_call(kit, "report.resend",
+			"{'destination': 'office', 'from': "
+			"'2026-01-01T00:00:00Z'}");
+		kit_run(kit, ML_MINUTE);
+		assert_int_equal(
+			count_in(kit, "event.list", "{}", "\"reading-damaged\""), of_none ? 0 : 1);
+		if (!of_none) {
+			assert_non_null(strstr(kit->result, "\"sequence\":\"3\""));
+			assert_non_null(strstr(kit->result, "\"device\":\"12345678.KAM\""));
+		}
+		/* The next start has the others, and goes on. */
+		kit = way_restart(state);
+		kit_give(kit, 12345678, 0, 6, 6);
+		kit_trigger(kit);
+		expect_delivered(
+			kit, kit_sql(kit, "readings", "SELECT max(sequence) FROM reading"));
+		(void)way_teardown(state);
+		(void)way_setup(state);
+		kit = *state;
+	}
+}
+
+/* What is damaged of a shape makes its readings unreadable, and holds up no new ones. */
+static void a_damaged_shape_holds_nothing_up(void **state)
+{
+	struct kit *kit = *state;
+	kit_give(kit, 12345678, 0, 1, 1);
+	kit_run_sql(kit, "readings", "UPDATE shape SET body = substr(body, 1, length(body) - 1)");
+	kit = way_restart(state);
+	for (uint64_t n = 2; n <= 3; n++) {
+		kit_give(kit, 12345678, 0, n, 1);
+		kit_run(kit, ML_MINUTE);
+	}
+	kit_trigger(kit);
+	expect_delivered(kit, kit_sql(kit, "readings", "SELECT max(sequence) FROM reading"));
+	assert_int_equal(count_in(kit, "meter.readings", "{'meter': '12345678'}", "\"trace\":"), 2);
+	assert_int_equal(count_in(kit, "event.list", "{}", "\"reading-damaged\""), 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+			a_damaged_reading_is_left_out_of_its_report, way_setup, way_teardown),
+		cmocka_unit_test_setup_teardown(
+			a_damaged_shape_holds_nothing_up, way_setup, way_teardown),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
