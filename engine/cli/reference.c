@@ -41,8 +41,10 @@ static void write_param(struct ml_buffer *out, const struct ml_param *param)
 	struct ml_buffer help = {0};
 	ml_buffer_appendf(&help, "%s", param->help ? param->help : param->title);
 	for (const struct ml_choice *c = param->choices; c && c->name; c++) {
-		if (c->help)
-			ml_buffer_appendf(&help, " `%s`: %s.", c->name, c->help);
+		const size_t length = c->help ? strlen(c->help) : 0;
+		if (length > 0)
+			ml_buffer_appendf(&help, " `%s`: %s%s", c->name, c->help,
+				c->help[length - 1] == '.' ? "" : ".");
 	}
 	const char *const cells[] = {code(param->name, name), describe_kind(param, kind),
 		describe_default(param, preset), help.data};

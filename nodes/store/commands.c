@@ -84,7 +84,7 @@ static void write_packing(const struct store_writer *writer, struct ml_json_writ
 	ml_json_key(w, "sequence");
 	ml_json_integer(w, packed);
 	ml_json_key(w, "rows");
-	ml_json_integer(w, (int64_t)writer->committed - packed);
+	ml_json_integer(w, one_number(writer->db, "SELECT count(*) FROM reading"));
 	ml_json_key(w, "chunks");
 	ml_json_integer(w, one_number(writer->db, "SELECT count(*) FROM chunk"));
 	ml_json_key(w, "packed");

@@ -181,6 +181,10 @@ static void every_type_is_listed_explained_and_documented(void **state)
 	assert_non_null(strstr(reference.text, "\n### `graph.apply`: "));
 	assert_non_null(strstr(reference.text, "\n| `gateway.name` | "));
 	assert_non_null(strstr(reference.text, "\n| `trigger` | "));
+	/* Sentences of choices end once. */
+	assert_non_null(strstr(reference.text, " `synchronised`: Only a time that "));
+	assert_null(strstr(reference.text, ".. `"));
+	assert_null(strstr(reference.text, ".. |"));
 	json_decref(names);
 	free(list.text);
 	free(reference.text);
