@@ -203,6 +203,22 @@ static void sink_retry(struct ml_node *node, void *instance, struct ml_job *job,
 	ml_job_succeed(job);
 }
 
+static void sink_let_go(struct ml_node *node, void *instance, struct ml_job *job, void *params)
+{
+	struct file_sink *self = instance;
+	struct ml_error err = ML_ERROR_NONE;
+	(void)node;
+	(void)params;
+	if (!self->held) {
+		ml_error_set(&err, -EAGAIN, "no report waits for a retry here");
+		ml_job_fail(job, &err);
+		return;
+	}
+	ml_timer_stop(&self->timer);
+	give_up(self, -ECANCELED, "its wait for a retry was ended by a person");
+	ml_job_succeed(job);
+}
+
 static void sink_destroy(void *instance)
 {
 	struct file_sink *self = instance;
@@ -251,6 +267,13 @@ static const struct ml_action sink_actions[] = {
 		.title = "Try again now",
 		.help = "Writes the report that waits for its retry at once.",
 		.run = sink_retry},
+	{.name = "let-go",
+		.title = "Do not wait for the retry",
+		.help = "Ends the wait of the report for its retry: it counts as failed, and stays "
+			"outstanding. report.discard or report.rebuild can be called then; else "
+			"the "
+			"next trigger sends it again.",
+		.run = sink_let_go},
 	{0},
 };
 

@@ -310,6 +310,21 @@ static void sink_retry(struct ml_node *node, void *instance, struct ml_job *job,
 	ml_job_succeed(job);
 }
 
+static void sink_let_go(struct ml_node *node, void *instance, struct ml_job *job, void *params)
+{
+	(void)node;
+	(void)params;
+	struct http_sink *self = instance;
+	if (!self->held || !ml_timer_running(&self->retry_timer)) {
+		struct ml_error err = ML_ERROR_NONE;
+		ml_error_set(&err, -EAGAIN, "no report waits for a retry here");
+		ml_job_fail(job, &err);
+		return;
+	}
+	give_up(self, false, "its wait for a retry was ended by a person");
+	ml_job_succeed(job);
+}
+
 static const struct ml_choice auth_choices[] = {
 	{"none", AUTH_NONE, "no user and no password"},
 	{"basic", AUTH_BASIC, "user and password (RFC 7617)"},
@@ -378,6 +393,13 @@ static const struct ml_action sink_actions[] = {
 		.title = "Try again now",
 		.help = "Sends the report that waits for its retry at once.",
 		.run = sink_retry},
+	{.name = "let-go",
+		.title = "Do not wait for the retry",
+		.help = "Ends the wait of the report for its retry: it counts as failed, and stays "
+			"outstanding. report.discard or report.rebuild can be called then; else "
+			"the "
+			"next trigger sends it again.",
+		.run = sink_let_go},
 	{0},
 };
 

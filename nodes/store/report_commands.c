@@ -69,7 +69,8 @@ static int find_outstanding(struct report_subject *subject, struct ml_error *err
 	}
 	if (subject->query && (subject->query->in_flight || subject->query->unwritten))
 		return ml_error_set(err, -EBUSY,
-			"the report for \"%.60s\" is on its way: wait for its end",
+			"the report for \"%.60s\" is on its way: wait for its end, or, where its "
+			"sink waits for a retry, end that with the sink's action `let-go`",
 			subject->destination);
 	return 0;
 }

@@ -284,39 +284,46 @@ const char *kit_log(struct kit *kit)
 	return kit->text;
 }
 
-static void secret_done(void *user, const struct ml_outcome *outcome)
+static void call_done(void *user, const struct ml_outcome *outcome)
 {
 	*(int *)user = outcome->code;
 }
 
-static bool secret_told(struct kit *kit, const void *user)
+static bool call_told(struct kit *kit, const void *user)
 {
 	(void)kit;
 	return *(const int *)user != 1;
 }
 
-static void call(struct kit *kit, const char *command, json_t *params)
+static int call(struct kit *kit, const char *command, json_t *params)
 {
 	int code = 1;
 	const struct ml_call call = {.command = command,
 		.params = params,
 		.role = ML_ROLE_ADMIN,
-		.done = secret_done,
+		.done = call_done,
 		.user_data = &code,
 		.lane = ml_engine_lane(kit->engine, "control")};
 	assert_non_null(params);
 	assert_true(ml_command_call(kit->engine, &call) != 0);
 	json_decref(params);
-	wait_until(kit, secret_told, &code);
-	assert_int_equal(code, 0);
+	wait_until(kit, call_told, &code);
+	return code;
 }
 
 void kit_secret(struct kit *kit, const char *name, const char *value)
 {
-	call(kit, "secret.set", json_pack("{s:s, s:s}", "name", name, "value", value));
+	assert_int_equal(
+		call(kit, "secret.set", json_pack("{s:s, s:s}", "name", name, "value", value)), 0);
 }
 
 void kit_setting(struct kit *kit, const char *name, json_t *value)
 {
-	call(kit, "setting.set", json_pack("{s:s, s:o}", "name", name, "value", value));
+	assert_int_equal(
+		call(kit, "setting.set", json_pack("{s:s, s:o}", "name", name, "value", value)), 0);
+}
+
+int kit_act(struct kit *kit, const char *action)
+{
+	return call(kit, "node.action", json_pack("{s:s, s:s}", "node", "sink", "action", action));
 }

@@ -48,6 +48,9 @@ void kit_secret(struct kit *kit, const char *name, const char *value);
 /* Takes over the reference. */
 void kit_setting(struct kit *kit, const char *name, json_t *value);
 
+/* Calls an action of the sink. Gives its code. */
+int kit_act(struct kit *kit, const char *action);
+
 /* Turns the control lane until so many acks were told; fails the test after 30 s. */
 void kit_wait(struct kit *kit, unsigned acks);
 /* Until the text stands in the metrics or the log. */

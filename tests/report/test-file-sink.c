@@ -1,6 +1,7 @@
 /* The node file-sink: where its files go, and what it tells.
  * SPDX-License-Identifier: Apache-2.0
  */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -94,6 +95,30 @@ static void what_may_pass_is_tried_again(void **state)
 	kit_free(kit);
 }
 
+static void a_report_that_waits_for_its_retry_is_let_go(void **state)
+{
+	(void)state;
+	struct kit *kit = kit_new();
+	(void)kit_document(kit, "a.csv", "one");
+	(void)kit_document(kit, "b.csv", "two");
+	char path[128];
+	(void)snprintf(path, sizeof path, "%s/in-the-way", kit->folder);
+	FILE *file = fopen(path, "wb");
+	assert_non_null(file);
+	(void)fclose(file);
+	kit_apply(kit, "file-sink",
+		"'folder': '%s/below', 'retry': 'fixed', 'retry_count': 5, 'retry_wait': 3600",
+		path);
+	kit_wait_text(kit, "retry 1 of 5 in 3600 s");
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(kit_act(kit, "let-go"), 0);
+	kit_wait(kit, 2);
+	assert_int_equal(atomic_load(&kit->failed), 1);
+	assert_int_equal(atomic_load(&kit->delivered), 1);
+	assert_int_equal(kit_act(kit, "let-go"), -EAGAIN);
+	kit_free(kit);
+}
+
 static void another_file_of_the_name_is_a_refusal(void **state)
 {
 	(void)state;
@@ -144,6 +169,7 @@ int main(void)
 		cmocka_unit_test(or_where_an_absolute_path_says),
 		cmocka_unit_test(what_cannot_be_written_fails_with_the_reason),
 		cmocka_unit_test(what_may_pass_is_tried_again),
+		cmocka_unit_test(a_report_that_waits_for_its_retry_is_let_go),
 		cmocka_unit_test(another_file_of_the_name_is_a_refusal),
 		cmocka_unit_test(folders_that_lead_out_are_refused),
 	};

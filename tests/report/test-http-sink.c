@@ -1,6 +1,7 @@
 /* The node http-sink against a server that does just what it is told.
  * SPDX-License-Identifier: Apache-2.0
  */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,6 +13,7 @@
 #include <cmocka.h>
 #include <microhttpd.h>
 
+#include "meter/delivery.h"
 #include "peers/script_server.h"
 #include "report/kit.h"
 
@@ -220,6 +222,35 @@ static void a_retry_ends_when_the_next_report_is_due(void **state)
 	send_one(&run, "");
 	expect_acks(run.kit, 0, 1);
 	expect_log(run.kit, "the next report is due");
+	end(&run);
+}
+
+static void a_report_that_waits_for_its_retry_is_let_go(void **state)
+{
+	(void)state;
+	static const char *const script[] = {ANSWER("503 Service Unavailable", ""), NULL};
+	struct run run = begin(script);
+	struct meter_delivery_outcome outcome;
+	struct meter_delivery *delivery = meter_delivery_new(
+		"office", "0123456789abcdef0123456789abcdef", METER_DELIVERY_REPORT, NULL, NULL);
+	assert_non_null(delivery);
+	kit_document(run.kit, "a.csv", "one")->delivery = meter_delivery_retain(delivery);
+	(void)kit_document(run.kit, "b.csv", "two");
+	kit_apply(run.kit, "http-sink",
+		"'url': 'http://127.0.0.1:%u/', 'retry': 'fixed', 'retry_count': 5, 'retry_wait': "
+		"3600",
+		script_server_port(run.server));
+	kit_wait_text(run.kit, "retry 1 of 5");
+	assert_int_equal(kit_act(run.kit, "let-go"), 0);
+	/* What comes after it is sent, and what is delivered does not wait. */
+	kit_wait(run.kit, 2);
+	expect_acks(run.kit, 1, 1);
+	assert_int_equal(script_server_count(run.server), 2);
+	assert_int_equal(kit_act(run.kit, "let-go"), -EAGAIN);
+	meter_delivery_outcome(delivery, &outcome);
+	assert_int_equal(outcome.result, METER_DELIVERY_FAILED);
+	assert_string_equal(outcome.reason, "its wait for a retry was ended by a person");
+	meter_delivery_release(delivery);
 	end(&run);
 }
 
@@ -568,6 +599,7 @@ int main(void)
 		cmocka_unit_test(retries_follow_the_schedule_of_the_report),
 		cmocka_unit_test(no_retry_goes_beyond_the_next_report),
 		cmocka_unit_test(a_retry_ends_when_the_next_report_is_due),
+		cmocka_unit_test(a_report_that_waits_for_its_retry_is_let_go),
 		cmocka_unit_test(retry_after_is_honoured),
 		cmocka_unit_test(a_refusal_is_final_and_tells_why),
 		cmocka_unit_test(a_sink_recovers_after_a_refusal),
