@@ -12,12 +12,16 @@
 #include <meterloom/event.h>
 
 #include "store/batch.h"
+#include "store/damage.h"
 #include "store/query_node.h"
 
 /* ---- State ---- */
 
 void query_trouble(struct store_query *query, const struct ml_error *err)
 {
+	struct ml_engine *engine = query->writer->engine;
+	if (err->code == -EUCLEAN)
+		store_damage_found(engine, store_damage_file(engine), err->text);
 	ml_node_state(query->node, ML_STATE_FAULT, "%s", err->text);
 	ml_timer_start(&query->timer, ml_node_now(query->node) + STORE_RETRY_TIME);
 }

@@ -7,15 +7,11 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include <meterloom/database.h>
-
 #include "store/chunk.h"
 #include "store/series_walk.h"
 #include "store/view.h"
 
 enum { TOGETHER_MAX = 1 << 19 }; /* readouts; more are looked at row by row */
-
-static const char doing[] = "reading readings.db";
 
 /* ---- Which chunks ---- */
 
@@ -62,7 +58,7 @@ static int list_chunks(struct series_chunks *chunks, sqlite3_stmt *row, int64_t 
 	if (result < 0)
 		ml_error_set(err, result, "out of memory");
 	else if (code != SQLITE_DONE)
-		result = ml_database_error(err, store_view_db(w->view), doing);
+		result = view_error(w->view, err);
 	sqlite3_reset(row);
 	return result;
 }
@@ -79,7 +75,7 @@ int series_chunks_begin(
 		    "SELECT key, first_time, last_time, count FROM chunk WHERE device = ? ORDER "
 		    "BY month, first_time",
 		    -1, &row, NULL) != SQLITE_OK)
-		return ml_database_error(err, db, doing);
+		return view_error(walk->view, err);
 	for (size_t i = 0; result == 0 && i < walk->device_count; i++)
 		result = list_chunks(chunks, row, walk->devices[i], &room, err);
 	sqlite3_finalize(row);
@@ -217,7 +213,7 @@ static int read_chunk(
 		result = read_body(chunks, item, sqlite3_column_blob(row, 0),
 			(size_t)sqlite3_column_bytes(row, 0), err);
 	else
-		result = ml_database_error(err, db, doing);
+		result = view_error(chunks->walk->view, err);
 	sqlite3_finalize(row);
 	return result;
 }

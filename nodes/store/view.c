@@ -36,8 +36,9 @@ static const char *const statements[VIEW_STATEMENTS] = {
 	[VIEW_MONTHS_FORWARD] =
 		"SELECT key, month, first_time, last_time FROM chunk WHERE device = "
 		"?1 AND month >= ?2 AND month <= ?3 ORDER BY month, first_time",
-	[VIEW_MONTHS_BACKWARD] = "SELECT key, month, first_time, last_time FROM chunk WHERE device "
-				 "= ?1 AND month >= ?2 AND month <= ?3 ORDER BY month DESC",
+	[VIEW_MONTHS_BACKWARD] =
+		"SELECT key, month, first_time, last_time FROM chunk WHERE device "
+		"= ?1 AND month >= ?2 AND month <= ?3 ORDER BY month DESC",
 	[VIEW_SPANS] = "SELECT key, device, first_sequence, last_sequence FROM chunk WHERE "
 		       "last_sequence >= ?1 AND first_sequence <= ?2",
 	[VIEW_NEXT_SPAN] = "SELECT min(first_sequence) FROM chunk WHERE last_sequence >= ?1",
@@ -55,7 +56,11 @@ static const char *const statements[VIEW_STATEMENTS] = {
 
 int view_error(const struct store_view *view, struct ml_error *err)
 {
-	return ml_database_error(err, view->db, doing);
+	struct ml_error wrong = ML_ERROR_NONE;
+	const int result = ml_database_error(&wrong, view->db, doing);
+	if (result == -EUCLEAN && view->engine)
+		store_damage_found(view->engine, view->file, wrong.text);
+	return ml_error_set(err, result, "%s", wrong.text);
 }
 
 sqlite3_stmt *view_statement(

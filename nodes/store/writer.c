@@ -76,18 +76,24 @@ int store_writer_ready(struct store_writer *writer, struct ml_error *err)
 {
 	if (writer->db)
 		return 0;
+	struct ml_error wrong = ML_ERROR_NONE;
 	int result = store_health_open(&writer->health, &writer->db, err);
 	if (result < 0)
 		return result;
-	result = read_progress(writer, err);
+	result = read_progress(writer, &wrong);
 	if (result == 0)
-		result = store_inserter_open(&writer->inserter, writer->db, writer->committed, err);
-	if (result < 0)
-		close_database(writer);
-	else
-		atomic_fetch_add(&writer->opened, 1);
+		result = store_inserter_open(
+			&writer->inserter, writer->db, writer->committed, &wrong);
 	writer->stamper.due = true;
-	return result;
+	if (result == 0) {
+		atomic_fetch_add(&writer->opened, 1);
+		return 0;
+	}
+	close_database(writer);
+	/* The next try repairs it: nothing could ever be written to it as it is. */
+	if (result == -EUCLEAN)
+		store_health_damaged(&writer->health, wrong.text);
+	return ml_error_set(err, result, "%s", wrong.text);
 }
 
 /* ---- Writing ---- */
@@ -188,6 +194,10 @@ static int write_all(struct store_writer *writer, struct ml_error *err)
 	int result = keep_file(writer, err);
 	if (result == 0)
 		result = stamp(writer, err);
+	if (result == -EUCLEAN && writer->db) {
+		store_health_damaged(&writer->health, err ? err->text : doing);
+		close_database(writer);
+	}
 	if (result < 0)
 		return result;
 	result = execute(writer, "BEGIN IMMEDIATE", err);

@@ -104,6 +104,75 @@ static void a_damaged_shape_holds_nothing_up(void **state)
 	assert_int_equal(count_in(kit, "event.list", "{}", "\"reading-damaged\""), 1);
 }
 
+/* ---- Pages ---- */
+
+enum { PAGE = 4096, READINGS = 400 };
+
+/* Ends the gateway, wipes the page that a table begins with, and begins again. */
+static struct kit *wipe(void **state, const char *table)
+{
+	static const char wiped[PAGE];
+	struct kit *kit = *state;
+	char data[64], text[128];
+	memcpy(data, kit->data, sizeof data);
+	(void)snprintf(
+		text, sizeof text, "SELECT rootpage FROM sqlite_schema WHERE name = '%s'", table);
+	const long root = (long)kit_sql(kit, "readings", text);
+	kit->keep_data = true;
+	kit_free(kit);
+	(void)snprintf(text, sizeof text, "%s/readings.db", data);
+	FILE *file = fopen(text, "r+b");
+	assert_non_null(file);
+	assert_int_equal(fseek(file, (root - 1) * PAGE, SEEK_SET), 0);
+	assert_int_equal(fwrite(wiped, 1, PAGE, file), PAGE);
+	assert_int_equal(fclose(file), 0);
+	*state = kit = way_begin(data, NULL);
+	return kit;
+}
+
+static void expect_whole(struct kit *kit, size_t salvaged)
+{
+	assert_int_equal(count_in(kit, "event.list", "{}", "\"store-salvaged\""), salvaged);
+	assert_int_equal(
+		kit_sql(kit, "readings", "SELECT count(*) FROM reading NOT INDEXED"), READINGS);
+	assert_int_equal(
+		count_in(kit, "meter.readings", "{'meter': '1', 'limit': 1000}", "\"trace\":"),
+		READINGS);
+}
+
+static void damage_that_the_start_meets_is_repaired(void **state)
+{
+	struct kit *kit = *state;
+	kit_give_many(kit, 1, 1, READINGS);
+	kit = wipe(state, "reading");
+	kit_run(kit, ML_MINUTE);
+	expect_whole(kit, 1);
+}
+
+/* Nothing is written, and no check runs: who reads meets it. */
+static void damage_that_a_reader_meets_is_repaired(void **state)
+{
+	struct kit *kit = *state;
+	kit_give_many(kit, 1, 1, READINGS);
+	kit = wipe(state, "shape");
+	kit_call(kit, "meter.readings", "{'meter': '1'}");
+	kit_run(kit, ML_MINUTE);
+	expect_whole(kit, 1);
+}
+
+static void damage_that_a_report_meets_is_repaired(void **state)
+{
+	struct kit *kit = *state;
+	kit_give_many(kit, 1, 1, READINGS);
+	kit = wipe(state, "outstanding");
+	kit_trigger(kit);
+	kit_run(kit, ML_MINUTE);
+	expect_whole(kit, 1);
+	kit_trigger(kit);
+	kit_run(kit, ML_MINUTE);
+	assert_true(receiver.count > 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -111,6 +180,12 @@ int main(void)
 			a_damaged_reading_is_left_out_of_its_report, way_setup, way_teardown),
 		cmocka_unit_test_setup_teardown(
 			a_damaged_shape_holds_nothing_up, way_setup, way_teardown),
+		cmocka_unit_test_setup_teardown(
+			damage_that_the_start_meets_is_repaired, way_setup, way_teardown),
+		cmocka_unit_test_setup_teardown(
+			damage_that_a_reader_meets_is_repaired, way_setup, way_teardown),
+		cmocka_unit_test_setup_teardown(
+			damage_that_a_report_meets_is_repaired, way_setup, way_teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
