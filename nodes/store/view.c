@@ -38,7 +38,7 @@ static const char *const statements[VIEW_STATEMENTS] = {
 		"?1 AND month >= ?2 AND month <= ?3 ORDER BY month, first_time",
 	[VIEW_MONTHS_BACKWARD] =
 		"SELECT key, month, first_time, last_time FROM chunk WHERE device "
-		"= ?1 AND month >= ?2 AND month <= ?3 ORDER BY month DESC",
+		"= ?1 AND month >= ?2 AND month <= ?3 ORDER BY month DESC, last_time DESC",
 	[VIEW_SPANS] = "SELECT key, device, first_sequence, last_sequence FROM chunk WHERE "
 		       "last_sequence >= ?1 AND first_sequence <= ?2",
 	[VIEW_NEXT_SPAN] = "SELECT min(first_sequence) FROM chunk WHERE last_sequence >= ?1",
