@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "report/family.h"
 #include "store/way.h"
 
 /* How often a text stands in the answer of a command that succeeds. */
@@ -104,6 +105,39 @@ static void a_damaged_shape_holds_nothing_up(void **state)
 	assert_int_equal(count_in(kit, "event.list", "{}", "\"reading-damaged\""), 1);
 }
 
+static void a_damaged_chunk_is_left_out(void **state)
+{
+	struct kit *kit = *state;
+	char data[64];
+	for (unsigned id = 1; id <= 2; id++)
+		kit_give_many(kit, id, 1 + 1000 * id, 1000);
+	memcpy(data, kit->data, sizeof data);
+	kit->keep_data = true;
+	kit_free(kit);
+	const struct kit_options options = {.data = data,
+		.more = {&report_family, &receiver_family},
+		.wall = (1790000000 + (ml_time)86400 * 30) * ML_SEC};
+	*state = kit = kit_new_with(&options);
+	way_apply_limit(kit, way_csv, 1000);
+	kit_run(kit, 2 * ML_HOUR);
+	assert_true(kit_sql(kit, "readings", "SELECT count(*) FROM chunk WHERE device = 1") > 0);
+	kit_run_sql(kit, "readings",
+		"UPDATE chunk SET body = substr(body, 1, length(body) / 2) WHERE device = 1;"
+		"UPDATE store_state SET value = value + 1 WHERE name = 'chunks'");
+	const size_t chunks =
+		(size_t)kit_sql(kit, "readings", "SELECT count(*) FROM chunk WHERE device = 1");
+	kit_trigger(kit);
+	expect_delivered(kit, 2000);
+	assert_true(receiver.count > 0);
+	(void)count_in(kit, "meter.readings", "{'meter': '1'}", "\"trace\":");
+	assert_int_equal(
+		count_in(kit, "meter.readings", "{'meter': '2', 'limit': 1000}", "\"trace\":"),
+		1000);
+	(void)count_in(kit, "meter.series", "{'meter': '1'}", "\"id\":");
+	assert_int_equal(count_in(kit, "event.list", "{}", "\"chunk-damaged\""), chunks);
+	assert_non_null(strstr(kit->result, "\"device\":\"00000001.KAM\""));
+}
+
 /* ---- Pages ---- */
 
 enum { PAGE = 4096, READINGS = 400 };
@@ -180,6 +214,8 @@ int main(void)
 			a_damaged_reading_is_left_out_of_its_report, way_setup, way_teardown),
 		cmocka_unit_test_setup_teardown(
 			a_damaged_shape_holds_nothing_up, way_setup, way_teardown),
+		cmocka_unit_test_setup_teardown(
+			a_damaged_chunk_is_left_out, way_setup, way_teardown),
 		cmocka_unit_test_setup_teardown(
 			damage_that_the_start_meets_is_repaired, way_setup, way_teardown),
 		cmocka_unit_test_setup_teardown(
