@@ -67,7 +67,7 @@ static int outbox_begin(
 	const struct meter_delivery *delivery, const char *node, char *folder, struct ml_error *err)
 {
 	const struct store_outbox *outbox = meter_delivery_user(delivery);
-	struct place place;
+	struct place place = {0};
 	int result = find_place(delivery, node, &place, err);
 	if (result == 0)
 		result = ml_files_make_folders(outbox->files, place.key, 0700, err);
@@ -123,7 +123,7 @@ static int outbox_keep(const struct meter_delivery *delivery, const char *node,
 {
 	const struct store_outbox *outbox = meter_delivery_user(delivery);
 	struct ml_buffer manifest = {0};
-	struct place place;
+	struct place place = {0};
 	char path[PLACE_MAX + 32];
 	int result = find_place(delivery, node, &place, err);
 	if (result < 0)
@@ -147,7 +147,7 @@ static int outbox_keep(const struct meter_delivery *delivery, const char *node,
 static void outbox_drop(const struct meter_delivery *delivery, const char *node)
 {
 	const struct store_outbox *outbox = meter_delivery_user(delivery);
-	struct place place;
+	struct place place = {0};
 	if (find_place(delivery, node, &place, NULL) == 0)
 		(void)ml_files_remove_tree(outbox->files, place.part);
 }
@@ -220,7 +220,7 @@ static int outbox_find(const struct meter_delivery *delivery, const char *node,
 {
 	const struct store_outbox *outbox = meter_delivery_user(delivery);
 	struct ml_error damage = ML_ERROR_NONE;
-	struct place place;
+	struct place place = {0};
 	size_t count = 0;
 	int result = find_place(delivery, node, &place, err);
 	if (result < 0)

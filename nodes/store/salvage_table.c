@@ -24,7 +24,7 @@ static enum store_field_kind declared(const char *type)
 /* Without a rowid a row begins with the columns of its key. */
 static void sort_columns(struct store_salvage_table *table)
 {
-	struct store_salvage_column sorted[STORE_FIELDS_MAX];
+	struct store_salvage_column sorted[STORE_FIELDS_MAX] = {0};
 	unsigned count = 0;
 	for (unsigned key = 1; key <= table->count; key++)
 		for (unsigned i = 0; i < table->count; i++)
