@@ -58,7 +58,7 @@ void sim_result_text(const struct sim_simulation_options *options, const struct 
 		r->buses == 1 ? "bus" : "buses", (number)options->seed);
 	write_faults(r, out);
 	ml_buffer_appendf(out, "Read        %llu readouts in %llu rounds; %llu failed",
-		(number)(r->read + r->failed), (number)r->rounds, (number)r->failed);
+		(number)r->read + (number)r->failed, (number)r->rounds, (number)r->failed);
 	write_failures(r, out);
 	ml_buffer_appendf(out, "\nStored      %llu readings of %llu telegrams that meters gave",
 		(number)r->account.stored, (number)r->account.given);

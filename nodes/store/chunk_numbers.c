@@ -324,13 +324,13 @@ static size_t best_way(const uint64_t *numbers, const uint64_t *left, size_t cou
 	struct candidates best = {.count = 0};
 	struct candidates contexts = {.count = 0};
 	const struct chunk_plan start = *plan;
-	for (uint8_t near = 0; near <= CHUNK_NEAR_MAX; near++) {
+	for (unsigned near = 0; near <= CHUNK_NEAR_MAX; near++) {
 		/* A slope that moves faster than its level swings. */
-		for (uint8_t trend = 0; trend <= CHUNK_TREND_MAX; trend++) {
+		for (unsigned trend = 0; trend <= CHUNK_TREND_MAX; trend++) {
 			struct chunk_plan p = start;
 			p.first = left[0];
-			p.near = near;
-			p.trend = trend;
+			p.near = (uint8_t)near;
+			p.trend = (uint8_t)trend;
 			p.context = CHUNK_LAST;
 			if (trend && trend - 1 < 2 * near)
 				continue;

@@ -70,7 +70,7 @@ int store_schema_make(struct store_health *health, sqlite3 *db, const struct sto
 static int compare(sqlite3 *model, sqlite3 *db, struct ml_error *err)
 {
 	sqlite3_stmt *wanted = NULL, *found = NULL;
-	int result = 0, code = SQLITE_ERROR;
+	int result = 0;
 	if (sqlite3_prepare_v2(model,
 		    "SELECT type, name, sql FROM sqlite_schema WHERE name <> 'ml_migration'", -1,
 		    &wanted, NULL) != SQLITE_OK) {
@@ -83,10 +83,10 @@ static int compare(sqlite3 *model, sqlite3 *db, struct ml_error *err)
 		result = ml_database_error(err, db, doing);
 		goto out;
 	}
-	while (result == 0 && (code = sqlite3_step(wanted)) == SQLITE_ROW) {
+	while (result == 0 && sqlite3_step(wanted) == SQLITE_ROW) {
 		for (int i = 0; i < 3; i++)
 			(void)sqlite3_bind_value(found, i + 1, sqlite3_column_value(wanted, i));
-		code = sqlite3_step(found);
+		const int code = sqlite3_step(found);
 		if (code == SQLITE_DONE)
 			result = ml_error_set(err, -EUCLEAN,
 				"readings.db lacks the %s \"%s\" as this version makes it",

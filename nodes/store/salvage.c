@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "store/salvage.h"
+#include "store/chunk.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -211,13 +212,29 @@ static struct store_salvage_table *table_for(struct taker *taker, const struct s
 	return found;
 }
 
+/* What cannot be opened is of no use to anyone, and would be found damaged again by each check. */
+static bool is_of_use(const struct store_salvage_table *table, const struct store_cell *cell)
+{
+	for (unsigned i = 0; strcmp(table->name, "chunk") == 0 && i < cell->count; i++) {
+		struct store_chunk *chunk = NULL;
+		if (cell->fields[i].kind != STORE_FIELD_BLOB)
+			continue;
+		const int result = store_chunk_open(
+			cell->fields[i].bytes, cell->fields[i].length, &chunk, NULL);
+		store_chunk_close(chunk);
+		if (result == -EBADMSG)
+			return false;
+	}
+	return true;
+}
+
 static void on_row(void *user, const struct store_cell *cell, bool orphan)
 {
 	struct taker *taker = user;
 	struct store_salvage_table *table = orphan ? table_for(taker, cell) : taker->into;
 	if (!table || taker->full)
 		return;
-	if (!orphan && !store_salvage_fits(table, cell, false)) {
+	if ((!orphan && !store_salvage_fits(table, cell, false)) || !is_of_use(table, cell)) {
 		taker->refused++;
 		return;
 	}
