@@ -252,7 +252,13 @@ static bool made_of(const struct meter_reading *result, uint64_t *first, uint64_
 			memcmp(name + length - 5, " from", 5) != 0)
 			continue;
 		(void)meter_record_text(result, record, text);
-		return sscanf(text, "%" SCNu64 "-%" SCNu64, first, last) == 2;
+		char *middle = NULL, *end = NULL;
+		errno = 0;
+		*first = strtoull(text, &middle, 10);
+		if (middle == text || *middle != '-')
+			return false;
+		*last = strtoull(middle + 1, &end, 10);
+		return end > middle + 1 && *end == '\0' && errno == 0;
 	}
 	return false;
 }
