@@ -27,26 +27,13 @@ static int compare_places(const void *a, const void *b)
 	return (first > second) - (first < second);
 }
 
-static int compare_times(const void *a, const void *b)
-{
-	const struct store_row *first = a, *second = b;
-	if (first->time != second->time)
-		return first->time < second->time ? -1 : 1;
-	return (first->sequence > second->sequence) - (first->sequence < second->sequence);
-}
-
-static int compare_times_backward(const void *a, const void *b)
-{
-	return compare_times(b, a);
-}
-
 /* `device` is a place in the order of devices here. */
 static int compare_devices(const void *a, const void *b)
 {
 	const struct store_row *first = a, *second = b;
 	if (first->device != second->device)
 		return first->device < second->device ? -1 : 1;
-	return compare_times(a, b);
+	return store_row_compare(a, b);
 }
 
 static int compare_devices_backward(const void *a, const void *b)
@@ -54,36 +41,7 @@ static int compare_devices_backward(const void *a, const void *b)
 	const struct store_row *first = a, *second = b;
 	if (first->device != second->device)
 		return first->device < second->device ? -1 : 1;
-	return compare_times(b, a);
-}
-
-static int add(struct gathered *g, const struct store_row *row, struct ml_error *err)
-{
-	if (g->count == g->capacity) {
-		const size_t capacity = g->capacity ? g->capacity * 2 : 128;
-		struct store_row *rows = realloc(g->rows, capacity * sizeof *rows);
-		if (rows)
-			g->rows = rows;
-		size_t *offsets = rows ? realloc(g->offsets, capacity * sizeof *offsets) : NULL;
-		if (!offsets)
-			return ml_error_set(err, -ENOMEM, "out of memory");
-		g->offsets = offsets;
-		g->capacity = capacity;
-	}
-	if (row->length > g->size - g->used) {
-		const size_t size = (g->size + row->length) * 2;
-		uint8_t *bytes = realloc(g->bytes, size);
-		if (!bytes)
-			return ml_error_set(err, -ENOMEM, "out of memory");
-		g->bytes = bytes;
-		g->size = size;
-	}
-	if (row->length)
-		memcpy(g->bytes + g->used, row->content, row->length);
-	g->offsets[g->count] = g->used;
-	g->rows[g->count++] = *row;
-	g->used += row->length;
-	return 0;
+	return store_row_compare(b, a);
 }
 
 /* 1: all is here; 0: it is too much. */
@@ -96,12 +54,13 @@ static int read_all(struct store_view *view, const struct store_scan_options *op
 	by_sequence.order = STORE_BY_SEQUENCE;
 	by_sequence.backward = false;
 	int result = span_begin(&span, view, &by_sequence, err);
-	while (result == 0 && g->used <= BYTES_MAX && (result = span_next(&span, &row, err)) > 0)
-		result = add(g, row, err);
+	while (result == 0 && g->rows.used <= BYTES_MAX &&
+		(result = span_next(&span, &row, err)) > 0)
+		result = store_rows_add(&g->rows, row, err);
 	span_end(&span);
 	if (result < 0)
 		return result;
-	return g->used <= BYTES_MAX;
+	return g->rows.used <= BYTES_MAX;
 }
 
 static int sort_by_device(
@@ -113,16 +72,16 @@ static int sort_by_device(
 	for (size_t i = 0; i < options->device_count; i++)
 		places[i] = (struct place){options->devices[i], i};
 	qsort(places, options->device_count, sizeof *places, compare_places);
-	for (size_t i = 0; i < g->count; i++) {
-		const struct place wanted = {.device = g->rows[i].device};
+	for (size_t i = 0; i < g->rows.count; i++) {
+		const struct place wanted = {.device = g->rows.items[i].device};
 		const struct place *place = bsearch(
 			&wanted, places, options->device_count, sizeof *places, compare_places);
-		g->rows[i].device = place ? (int64_t)place->place : 0;
+		g->rows.items[i].device = place ? (int64_t)place->place : 0;
 	}
-	qsort(g->rows, g->count, sizeof *g->rows,
+	qsort(g->rows.items, g->rows.count, sizeof *g->rows.items,
 		options->backward ? compare_devices_backward : compare_devices);
-	for (size_t i = 0; i < g->count; i++)
-		g->rows[i].device = options->devices[g->rows[i].device];
+	for (size_t i = 0; i < g->rows.count; i++)
+		g->rows.items[i].device = options->devices[g->rows.items[i].device];
 	free(places);
 	return 0;
 }
@@ -139,34 +98,25 @@ int gather(struct store_view *view, const struct store_scan_options *options,
 	int result = read_all(view, options, g, err);
 	if (result <= 0)
 		goto out;
-	for (size_t i = 0; i < g->count; i++)
-		g->rows[i].content = g->bytes ? g->bytes + g->offsets[i] : NULL;
-	if (g->count && options->order == STORE_BY_DEVICE) {
+	store_rows_settle(&g->rows);
+	if (g->rows.count && options->order == STORE_BY_DEVICE) {
 		result = sort_by_device(g, options, err);
 		if (result < 0)
 			goto out;
-	} else if (g->count) {
-		qsort(g->rows, g->count, sizeof *g->rows,
-			options->backward ? compare_times_backward : compare_times);
+	} else if (g->rows.count) {
+		qsort(g->rows.items, g->rows.count, sizeof *g->rows.items,
+			options->backward ? store_row_compare_backward : store_row_compare);
 	}
 	return 1;
 out:
-	gathered_free(g);
+	store_rows_free(&g->rows);
 	return result;
 }
 
 int gathered_next(struct gathered *gathered, const struct store_row **ret_row)
 {
-	if (gathered->next == gathered->count)
+	if (gathered->next == gathered->rows.count)
 		return 0;
-	*ret_row = &gathered->rows[gathered->next++];
+	*ret_row = &gathered->rows.items[gathered->next++];
 	return 1;
-}
-
-void gathered_free(struct gathered *gathered)
-{
-	free(gathered->rows);
-	free(gathered->offsets);
-	free(gathered->bytes);
-	*gathered = (struct gathered){0};
 }

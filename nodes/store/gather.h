@@ -4,13 +4,11 @@
 #ifndef STORE_GATHER_H
 #define STORE_GATHER_H
 
+#include "store/rows.h"
 #include "store/view.h"
 
 struct gathered {
-	struct store_row *rows; /* in the scan's order */
-	size_t *offsets;        /* of their contents in `bytes`, while they are gathered */
-	uint8_t *bytes;
-	size_t count, capacity, used, size;
+	struct store_rows rows; /* in the scan's order */
 	size_t next;
 };
 
@@ -20,6 +18,5 @@ int gather(struct store_view *view, const struct store_scan_options *options,
 	struct gathered *ret_gathered, struct ml_error *err);
 
 int gathered_next(struct gathered *gathered, const struct store_row **ret_row);
-void gathered_free(struct gathered *gathered);
 
 #endif

@@ -33,65 +33,11 @@ void store_packer_close(struct store_packer *packer)
 {
 	store_chunk_packer_free(packer->codec);
 	store_view_close(packer->view);
-	free(packer->rows);
-	free(packer->offsets);
-	free(packer->bytes);
+	store_rows_free(&packer->rows);
 	*packer = (struct store_packer){0};
 }
 
 /* ---- Rows ---- */
-
-static void forget_rows(struct store_packer *packer)
-{
-	packer->count = 0;
-	packer->used = 0;
-}
-
-int packer_keep(struct store_packer *packer, const struct store_row *row, struct ml_error *err)
-{
-	if (packer->count == packer->capacity) {
-		const size_t capacity = packer->capacity ? packer->capacity * 2 : 512;
-		struct store_row *rows = realloc(packer->rows, capacity * sizeof *rows);
-		if (rows)
-			packer->rows = rows;
-		size_t *offsets =
-			rows ? realloc(packer->offsets, capacity * sizeof *offsets) : NULL;
-		if (!offsets)
-			return ml_error_set(err, -ENOMEM, "out of memory");
-		packer->offsets = offsets;
-		packer->capacity = capacity;
-	}
-	if (row->length > packer->size - packer->used) {
-		const size_t size = (packer->size + row->length) * 2;
-		uint8_t *bytes = realloc(packer->bytes, size);
-		if (!bytes)
-			return ml_error_set(err, -ENOMEM, "out of memory");
-		packer->bytes = bytes;
-		packer->size = size;
-	}
-	if (row->length)
-		memcpy(packer->bytes + packer->used, row->content, row->length);
-	packer->offsets[packer->count] = packer->used;
-	packer->rows[packer->count++] = *row;
-	packer->used += row->length;
-	return 0;
-}
-
-static int compare_rows(const void *a, const void *b)
-{
-	const struct store_row *first = a, *second = b;
-	if (first->time != second->time)
-		return first->time < second->time ? -1 : 1;
-	return (first->sequence > second->sequence) - (first->sequence < second->sequence);
-}
-
-static void order_rows(struct store_packer *packer)
-{
-	for (size_t i = 0; i < packer->count; i++)
-		packer->rows[i].content = packer->bytes ? packer->bytes + packer->offsets[i] : NULL;
-	if (packer->count)
-		qsort(packer->rows, packer->count, sizeof *packer->rows, compare_rows);
-}
 
 /* The rows of a device in the stretch of the pass. */
 static int gather_rows(struct store_packer *packer, int64_t device, struct ml_error *err)
@@ -110,7 +56,7 @@ static int gather_rows(struct store_packer *packer, int64_t device, struct ml_er
 			(code = sqlite3_step(statement)) == SQLITE_ROW) {
 			struct store_row row;
 			view_row(statement, &row);
-			result = packer_keep(packer, &row, err);
+			result = store_rows_add(&packer->rows, &row, err);
 			code = SQLITE_OK;
 		}
 		if (result == 0 && code != SQLITE_DONE)
@@ -194,13 +140,16 @@ static int write_rows(struct store_packer *packer, const struct store_row *rows,
 static int write_months(struct store_packer *packer, struct ml_error *err)
 {
 	int result = 0;
-	order_rows(packer);
-	for (size_t begin = 0, end; result == 0 && begin < packer->count; begin = end) {
-		const int64_t month = view_month(packer->rows[begin].time);
-		for (end = begin + 1; end < packer->count && end - begin < PACKER_CHUNK_ROWS &&
-				      view_month(packer->rows[end].time) == month;)
+	struct store_rows *all = &packer->rows;
+	store_rows_settle(all);
+	if (all->count)
+		qsort(all->items, all->count, sizeof *all->items, store_row_compare);
+	for (size_t begin = 0, end; result == 0 && begin < all->count; begin = end) {
+		const int64_t month = view_month(all->items[begin].time);
+		for (end = begin + 1; end < all->count && end - begin < PACKER_CHUNK_ROWS &&
+				      view_month(all->items[end].time) == month;)
 			end++;
-		result = write_rows(packer, packer->rows + begin, end - begin, err);
+		result = write_rows(packer, all->items + begin, end - begin, err);
 	}
 	return result;
 }
@@ -213,7 +162,7 @@ static int keep_part(struct store_packer *packer, int64_t key, int64_t device, s
 	size_t count = 0;
 	int result = view_chunk_rows(packer->view, key, device, true, &rows, &count, err);
 	for (size_t i = 0; result == 0 && i < count; i++)
-		result = packer_keep(packer, &rows[i], err);
+		result = store_rows_add(&packer->rows, &rows[i], err);
 	return result;
 }
 
@@ -242,7 +191,7 @@ static int merge_month(
 	const int64_t values[] = {device, month, PACKER_CHUNK_ROWS * 3 / 4};
 	uint64_t parts = 0;
 	int result = 0;
-	forget_rows(packer);
+	store_rows_clear(&packer->rows);
 	int code = sqlite3_prepare_v2(db,
 		"SELECT key FROM chunk WHERE device = ? AND month = ? AND count < ?", -1, &row,
 		NULL);
@@ -344,8 +293,8 @@ static int step_pass(struct store_packer *packer, struct ml_error *err)
 	const struct view_state state = packer->view->state;
 	int64_t device = state.packing_device;
 	int result = 0;
-	forget_rows(packer);
-	for (unsigned i = 0; result == 0 && packer->count == 0 && i < EMPTY_DEVICES; i++) {
+	store_rows_clear(&packer->rows);
+	for (unsigned i = 0; result == 0 && packer->rows.count == 0 && i < EMPTY_DEVICES; i++) {
 		result = next_device(packer, &device, err);
 		if (result == 0 && device == 0) {
 			/* All are done: from now on the rows may go. */
@@ -354,7 +303,7 @@ static int step_pass(struct store_packer *packer, struct ml_error *err)
 		if (result == 0)
 			result = gather_rows(packer, device, err);
 	}
-	const size_t count = packer->count;
+	const size_t count = packer->rows.count;
 	if (result == 0 && count)
 		result = pack_device(packer, device, err);
 	packer->packed += count;

@@ -8,6 +8,7 @@
 #define STORE_PACKER_H
 
 #include "store/chunk.h"
+#include "store/rows.h"
 #include "store/view.h"
 
 enum {
@@ -22,13 +23,8 @@ enum {
 struct store_packer {
 	struct store_view *view;
 	struct store_chunk_packer *codec;
-	/* of the present step */
-	struct store_row *rows;
-	size_t *offsets;
-	size_t count, capacity;
-	uint8_t *bytes;
-	size_t used, size;
-	uint64_t futile; /* the last old block when a pass was not worth it */
+	struct store_rows rows; /* of the present step */
+	uint64_t futile;        /* the last old block when a pass was not worth it */
 	/* since it was opened */
 	uint64_t packed, chunks, merged; /* readings; chunks written; parts that were merged */
 };
@@ -45,8 +41,5 @@ int store_packer_step(struct store_packer *packer, ml_time wall, ml_time old, st
 /* Where a pass may end that begins now: the last sequence of it; 0: it is not worth it. */
 int packer_plan(struct store_packer *packer, ml_time wall, ml_time old, uint64_t *ret_end,
 	struct ml_error *err);
-
-/* Keeps a copy of a row. */
-int packer_keep(struct store_packer *packer, const struct store_row *row, struct ml_error *err);
 
 #endif

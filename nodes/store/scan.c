@@ -227,7 +227,7 @@ void store_scan_end(struct store_scan *scan)
 	for (size_t i = 0; i < scan->stream_count; i++)
 		stream_free(&scan->streams[i]);
 	span_end(&scan->span);
-	gathered_free(&scan->gathered);
+	store_rows_free(&scan->gathered.rows);
 	free(scan->shared.blocks);
 	free(scan->streams);
 	free(scan->heap);

@@ -37,43 +37,6 @@ static bool wanted(const struct span_scan *scan, const struct store_row *row)
 	return (row->shape || scan->failed) && has_device(scan, row->device);
 }
 
-static int make_room(struct span_scan *scan, size_t length, struct ml_error *err)
-{
-	if (scan->count == scan->capacity) {
-		const size_t capacity = scan->capacity ? scan->capacity * 2 : 256;
-		struct store_row *rows = realloc(scan->rows, capacity * sizeof *rows);
-		if (rows)
-			scan->rows = rows;
-		size_t *offsets = rows ? realloc(scan->offsets, capacity * sizeof *offsets) : NULL;
-		if (!offsets)
-			return ml_error_set(err, -ENOMEM, "out of memory");
-		scan->offsets = offsets;
-		scan->capacity = capacity;
-	}
-	if (length > scan->size - scan->used) {
-		const size_t size = (scan->size + length) * 2;
-		uint8_t *bytes = realloc(scan->bytes, size);
-		if (!bytes)
-			return ml_error_set(err, -ENOMEM, "out of memory");
-		scan->bytes = bytes;
-		scan->size = size;
-	}
-	return 0;
-}
-
-static int keep(struct span_scan *scan, const struct store_row *row, struct ml_error *err)
-{
-	const int result = make_room(scan, row->length, err);
-	if (result < 0)
-		return result;
-	if (row->length)
-		memcpy(scan->bytes + scan->used, row->content, row->length);
-	scan->offsets[scan->count] = scan->used;
-	scan->rows[scan->count++] = *row;
-	scan->used += row->length;
-	return 0;
-}
-
 /* ---- A window ---- */
 
 /* Rows of the table, from `first` to `last`; where they are all of the window, the far end comes
@@ -92,9 +55,9 @@ static int take_rows(
 		struct store_row row;
 		view_row(statement, &row);
 		if (view_live(&scan->view->state, row.sequence, row.device) && wanted(scan, &row))
-			result = keep(scan, &row, err);
+			result = store_rows_add(&scan->rows, &row, err);
 		code = SQLITE_OK;
-		if (all && (scan->count >= WINDOW_ROWS || scan->used > BYTES_MAX)) {
+		if (all && (scan->rows.count >= WINDOW_ROWS || scan->rows.used > BYTES_MAX)) {
 			*(scan->backward ? first : last) = row.sequence;
 			code = SQLITE_DONE;
 		}
@@ -113,7 +76,7 @@ static int take_chunk(struct span_scan *scan, int64_t key, int64_t device, uint6
 	int result = view_chunk_rows(scan->view, key, device, true, &rows, &count, err);
 	for (size_t i = 0; result == 0 && i < count; i++)
 		if (rows[i].sequence >= first && rows[i].sequence <= last && wanted(scan, &rows[i]))
-			result = keep(scan, &rows[i], err);
+			result = store_rows_add(&scan->rows, &rows[i], err);
 	return result;
 }
 
@@ -169,10 +132,9 @@ static int compare_backward(const void *a, const void *b)
 
 static void order(struct span_scan *scan)
 {
-	for (size_t i = 0; i < scan->count; i++)
-		scan->rows[i].content = scan->bytes ? scan->bytes + scan->offsets[i] : NULL;
-	if (scan->count)
-		qsort(scan->rows, scan->count, sizeof *scan->rows,
+	store_rows_settle(&scan->rows);
+	if (scan->rows.count)
+		qsort(scan->rows.items, scan->rows.count, sizeof *scan->rows.items,
 			scan->backward ? compare_backward : compare_forward);
 }
 
@@ -218,7 +180,7 @@ static int fill_forward(struct span_scan *scan, struct ml_error *err)
 	last = last < end ? last : end;
 	int result = fill_from_both(scan, scan->first, last, err);
 	scan->first = last + 1;
-	if (result < 0 || scan->count || last >= packed)
+	if (result < 0 || scan->rows.count || last >= packed)
 		return result;
 	/* Far behind there may be gaps: what is too old went. */
 	result = next_in_chunks(scan, last + 1, &next, err);
@@ -239,7 +201,7 @@ static int fill_backward(struct span_scan *scan, struct ml_error *err)
 		first = scan->last - WINDOW_CHUNKS + 1;
 	int result = fill_from_both(scan, first, scan->last, err);
 	scan->last = first - 1;
-	if (result < 0 || scan->count || scan->last > scan->view->state.packed)
+	if (result < 0 || scan->rows.count || scan->last > scan->view->state.packed)
 		return result;
 	result = next_in_chunks(scan, scan->last, &next, err);
 	scan->last = next;
@@ -249,8 +211,7 @@ static int fill_backward(struct span_scan *scan, struct ml_error *err)
 static int fill(struct span_scan *scan, struct ml_error *err)
 {
 	scan->next = 0;
-	scan->count = 0;
-	scan->used = 0;
+	store_rows_clear(&scan->rows);
 	int result = view_begin(scan->view, err);
 	if (result < 0)
 		return result;
@@ -297,21 +258,19 @@ int span_begin(struct span_scan *scan, struct store_view *view,
 
 int span_next(struct span_scan *scan, const struct store_row **ret_row, struct ml_error *err)
 {
-	while (scan->next == scan->count) {
+	while (scan->next == scan->rows.count) {
 		if (scan->first > scan->last)
 			return 0;
 		const int result = fill(scan, err);
 		if (result < 0)
 			return result;
 	}
-	*ret_row = &scan->rows[scan->next++];
+	*ret_row = &scan->rows.items[scan->next++];
 	return 1;
 }
 
 void span_end(struct span_scan *scan)
 {
 	free(scan->devices);
-	free(scan->rows);
-	free(scan->offsets);
-	free(scan->bytes);
+	store_rows_free(&scan->rows);
 }

@@ -5,6 +5,7 @@
 #define STORE_SPAN_H
 
 #include "store/block.h"
+#include "store/rows.h"
 #include "store/view.h"
 
 struct span_scan {
@@ -14,11 +15,8 @@ struct span_scan {
 	uint64_t first, last; /* what is still to be looked at, both included */
 	int64_t *devices;     /* sorted; NULL: all */
 	size_t device_count;
-	struct store_row *rows; /* of the present window, in the scan's order */
-	size_t *offsets;
-	size_t next, count, capacity;
-	uint8_t *bytes;
-	size_t used, size;
+	struct store_rows rows; /* of the present window, in the scan's order */
+	size_t next;
 };
 
 int span_begin(struct span_scan *scan, struct store_view *view,

@@ -19,11 +19,7 @@ enum { BYTES_MAX = 128 * 1024 }; /* of contents that one filling takes, about */
 struct filling {
 	const struct stream_scan *scan;
 	const struct stream *stream;
-	struct store_row *rows; /* content: NULL, it stands in bytes at `offsets` */
-	size_t *offsets;
-	size_t count, capacity;
-	uint8_t *bytes;
-	size_t used, size;
+	struct store_rows rows;
 	bool has_horizon;
 	struct store_place horizon; /* the last row that is sure to be one of the next */
 	bool stopped;               /* something was not looked at: it lies behind */
@@ -47,36 +43,6 @@ static bool before(
 {
 	const int order = compare_places(a, b);
 	return scan->backward ? order > 0 : order < 0;
-}
-
-static int add(struct filling *f, const struct store_row *row, struct ml_error *err)
-{
-	if (f->count == f->capacity) {
-		const size_t capacity = f->capacity ? f->capacity * 2 : 32;
-		struct store_row *rows = realloc(f->rows, capacity * sizeof *rows);
-		if (rows)
-			f->rows = rows;
-		size_t *offsets = rows ? realloc(f->offsets, capacity * sizeof *offsets) : NULL;
-		if (!offsets)
-			return ml_error_set(err, -ENOMEM, "out of memory");
-		f->offsets = offsets;
-		f->capacity = capacity;
-	}
-	if (row->length > f->size - f->used) {
-		const size_t size = (f->size + row->length) * 2;
-		uint8_t *bytes = realloc(f->bytes, size);
-		if (!bytes)
-			return ml_error_set(err, -ENOMEM, "out of memory");
-		f->bytes = bytes;
-		f->size = size;
-	}
-	if (row->length)
-		memcpy(f->bytes + f->used, row->content, row->length);
-	f->offsets[f->count] = f->used;
-	f->rows[f->count] = *row;
-	f->rows[f->count++].content = NULL;
-	f->used += row->length;
-	return 0;
 }
 
 static bool wanted(const struct stream_scan *scan, const struct store_row *row)
@@ -124,9 +90,9 @@ static int take_block(struct filling *f, uint64_t number, struct ml_error *err)
 		struct store_row row;
 		view_row(statement, &row);
 		if (wanted(scan, &row))
-			result = add(f, &row, err);
+			result = store_rows_add(&f->rows, &row, err);
 		code = SQLITE_OK;
-		if (++seen == scan->ahead || f->used > BYTES_MAX) {
+		if (++seen == scan->ahead || f->rows.used > BYTES_MAX) {
 			set_horizon(f, place_of(&row));
 			code = SQLITE_DONE;
 		}
@@ -205,8 +171,8 @@ static int take_chunk(struct filling *f, int64_t key, struct ml_error *err)
 		if (scan->backward ? row->time < scan->from : row->time > scan->to)
 			break;
 		if (wanted(scan, row))
-			result = add(f, row, err);
-		if (++seen == scan->ahead || f->used > BYTES_MAX) {
+			result = store_rows_add(&f->rows, row, err);
+		if (++seen == scan->ahead || f->rows.used > BYTES_MAX) {
 			set_horizon(f, place_of(row));
 			break;
 		}
@@ -249,22 +215,11 @@ static int take_chunks(struct filling *f, struct ml_error *err)
 
 /* ---- Putting together ---- */
 
-static int compare_forward(const void *a, const void *b)
-{
-	const struct store_place first = place_of(a), second = place_of(b);
-	return compare_places(&first, &second);
-}
-
-static int compare_backward(const void *a, const void *b)
-{
-	return compare_forward(b, a);
-}
-
 static bool sorted(const struct filling *f)
 {
-	for (size_t i = 1; i < f->count; i++) {
-		const struct store_place first = place_of(&f->rows[i - 1]);
-		const struct store_place second = place_of(&f->rows[i]);
+	for (size_t i = 1; i < f->rows.count; i++) {
+		const struct store_place first = place_of(&f->rows.items[i - 1]);
+		const struct store_place second = place_of(&f->rows.items[i]);
 		if (!before(f->scan, &first, &second))
 			return false;
 	}
@@ -274,14 +229,13 @@ static bool sorted(const struct filling *f)
 /* Hands over the rows up to the horizon. */
 static void hand_over(struct filling *f, struct stream *stream)
 {
-	for (size_t i = 0; i < f->count; i++)
-		f->rows[i].content = f->bytes ? f->bytes + f->offsets[i] : NULL;
+	store_rows_settle(&f->rows);
 	if (!sorted(f))
-		qsort(f->rows, f->count, sizeof *f->rows,
-			f->scan->backward ? compare_backward : compare_forward);
-	size_t count = f->count;
+		qsort(f->rows.items, f->rows.count, sizeof *f->rows.items,
+			f->scan->backward ? store_row_compare_backward : store_row_compare);
+	size_t count = f->rows.count;
 	while (f->has_horizon && count > 0) {
-		const struct store_place place = place_of(&f->rows[count - 1]);
+		const struct store_place place = place_of(&f->rows.items[count - 1]);
 		if (!before(f->scan, &f->horizon, &place))
 			break;
 		count--;
@@ -291,11 +245,8 @@ static void hand_over(struct filling *f, struct stream *stream)
 		stream->place = f->horizon;
 	stream_free(stream);
 	stream->rows = f->rows;
-	stream->bytes = f->bytes;
 	stream->count = count;
-	stream->next = 0;
-	f->rows = NULL;
-	f->bytes = NULL;
+	f->rows = (struct store_rows){0};
 }
 
 static int fill_once(const struct stream_scan *scan, struct stream *stream, struct ml_error *err)
@@ -310,9 +261,7 @@ static int fill_once(const struct stream_scan *scan, struct stream *stream, stru
 	view_end(scan->view);
 	if (result == 0)
 		hand_over(&f, stream);
-	free(f.rows);
-	free(f.offsets);
-	free(f.bytes);
+	store_rows_free(&f.rows);
 	return result;
 }
 
@@ -328,10 +277,7 @@ int stream_fill(const struct stream_scan *scan, struct stream *stream, struct ml
 
 void stream_free(struct stream *stream)
 {
-	free(stream->rows);
-	free(stream->bytes);
-	stream->rows = NULL;
-	stream->bytes = NULL;
+	store_rows_free(&stream->rows);
 	stream->next = 0;
 	stream->count = 0;
 }

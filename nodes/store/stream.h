@@ -4,6 +4,7 @@
 #ifndef STORE_STREAM_H
 #define STORE_STREAM_H
 
+#include "store/rows.h"
 #include "store/view.h"
 
 /* A block that was full when the scan began, or that was not: then of any time. */
@@ -28,10 +29,9 @@ struct stream_scan {
 struct stream {
 	int64_t device;
 	struct store_place place; /* all up to it was looked at */
-	struct store_row *rows;   /* ahead, in the scan's order */
-	uint8_t *bytes;           /* their contents */
-	size_t next, count;
-	bool ended; /* nothing is behind the rows */
+	struct store_rows rows;   /* ahead, in the scan's order */
+	size_t next, count;       /* of them; those behind `count` are read again */
+	bool ended;               /* nothing is behind the rows */
 };
 
 /* Looks ahead where no row is left. 1: there is one; 0: the stream is at its end. */
@@ -39,7 +39,7 @@ int stream_fill(const struct stream_scan *scan, struct stream *stream, struct ml
 
 static inline const struct store_row *stream_head(const struct stream *stream)
 {
-	return &stream->rows[stream->next];
+	return &stream->rows.items[stream->next];
 }
 
 void stream_free(struct stream *stream); /* what it owns */
