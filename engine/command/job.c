@@ -8,10 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <meterloom/feed.h>
 #include <meterloom/node.h>
-
-static const ml_time progress_gap = 250 * ML_MSEC;
 
 static void lock(const struct ml_job *job)
 {
@@ -39,11 +36,14 @@ struct ml_job *ml_job_new(struct ml_commands *commands, const struct ml_call *ca
 	(void)snprintf(job->user, sizeof job->user, "%s", call->user ? call->user : "");
 	job->result.limit = ML_JOB_RESULT_MAX;
 	job->detail.limit = ML_JOB_RESULT_MAX;
+	job->row.limit = ML_JOB_ROWS_BYTES_MAX;
 	ml_json_writer_init(&job->result_writer, &job->result);
 	ml_json_writer_init(&job->detail_writer, &job->detail);
 	job->done = call->done;
 	job->done_user = call->user_data;
 	job->done_lane = call->lane;
+	job->tell_progress = call->progress;
+	job->tell_row = call->row;
 	return job;
 }
 
@@ -53,6 +53,7 @@ void ml_job_free(struct ml_job *job)
 	ml_job_params_free(&job->action_params);
 	ml_buffer_free(&job->result);
 	ml_buffer_free(&job->detail);
+	(void)ml_job_drop_rows(job);
 	ml_errors_free(&job->errors);
 	free(job);
 }
@@ -105,12 +106,18 @@ static bool has_ended(const struct ml_job *job)
 	return job->state >= ML_JOB_SUCCEEDED;
 }
 
+static size_t kept_bytes(const struct ml_job *job)
+{
+	return job->result.length + job->detail.length + job->rows.length;
+}
+
 static void drop_result(struct ml_job *job)
 {
-	if (!job->result.data && !job->detail.data)
+	if (!job->result.data && !job->detail.data && !job->row_count)
 		return;
 	if (!job->rejected)
-		job->commands->result_bytes -= job->result.length + job->detail.length;
+		job->commands->result_bytes -= kept_bytes(job);
+	(void)ml_job_drop_rows(job);
 	ml_buffer_free(&job->result);
 	ml_buffer_free(&job->detail);
 	job->result_dropped = true;
@@ -207,7 +214,7 @@ static void write_result(const struct ml_job *job, struct ml_json_writer *w)
 	}
 }
 
-void ml_job_write(const struct ml_job *job, bool full, struct ml_json_writer *w)
+static void write_job(const struct ml_job *job, struct ml_json_writer *w)
 {
 	static const char *const states[] = {
 		"queued", "running", "succeeded", "failed", "cancelled"};
@@ -228,32 +235,39 @@ void ml_job_write(const struct ml_job *job, bool full, struct ml_json_writer *w)
 		ml_json_bool(w, job->state == ML_JOB_QUEUED || job->cancel);
 	}
 	write_progress(job, w);
+	if (job->row_count || job->rows_lost) {
+		ml_json_key(w, "rows");
+		ml_json_unsigned(w, job->row_count);
+	}
+	if (job->rows_lost) {
+		ml_json_key(w, "rows_lost");
+		ml_json_unsigned(w, job->rows_lost);
+	}
 	if (job->errors.count) {
 		ml_json_key(w, "errors");
 		ml_errors_write(job->errors.items, job->errors.count, w);
 	}
-	if (full && has_ended(job))
+}
+
+void ml_job_write(const struct ml_job *job, struct ml_json_writer *w)
+{
+	write_job(job, w);
+	ml_json_end_object(w);
+}
+
+void ml_job_show(const struct ml_job *job, size_t from, struct ml_json_writer *w)
+{
+	write_job(job, w);
+	if (job->row_count > 0) {
+		ml_json_key(w, "items");
+		ml_job_write_rows(job, from, w);
+	}
+	if (has_ended(job))
 		write_result(job, w);
 	ml_json_end_object(w);
 }
 
-static void publish(struct ml_job *job)
-{
-	struct ml_engine *engine = job->commands->engine;
-	if (job->quiet || !ml_feed_wanted(engine, "job"))
-		return;
-	struct ml_buffer text = {0};
-	struct ml_json_writer w;
-	ml_json_writer_init(&w, &text);
-	lock(job);
-	ml_job_write(job, false, &w);
-	unlock(job);
-	if (!text.failed)
-		ml_feed_publish(engine, "job", text.data, text.length);
-	ml_buffer_free(&text);
-}
-
-static void release(struct ml_job *job)
+void ml_job_release(struct ml_job *job)
 {
 	lock(job);
 	const bool last = let_go(job);
@@ -300,7 +314,7 @@ static void deliver(void *user)
 		job->holders--;
 	}
 	unlock(job);
-	release(job);
+	ml_job_release(job);
 }
 
 /* ---- Ends ---- */
@@ -337,22 +351,22 @@ static void end(struct ml_job *job, enum ml_job_state state, struct ml_errors *e
 	if (!job->rejected) {
 		commands->active--;
 		commands->ended++;
-		commands->result_bytes += job->result.length + job->detail.length;
+		commands->result_bytes += kept_bytes(job);
 		trim(commands, job);
 	}
 	unlock(job);
 	if (idle)
 		free_params(job);
 	if (!job->rejected)
-		publish(job);
+		ml_job_publish(job);
 	if (done && ml_lane_post(job->done_lane, deliver, job) < 0)
-		release(job);
+		ml_job_release(job);
 	if (job->rejected && !done) {
 		lock(job);
 		unlist_rejected(job);
 		unlock(job);
 	}
-	release(job);
+	ml_job_release(job);
 }
 
 void ml_job_reject(struct ml_job *job, struct ml_errors *errors)
@@ -418,7 +432,7 @@ static void leave(struct ml_job *job)
 	unlock(job);
 	if (last)
 		free_params(job);
-	release(job);
+	ml_job_release(job);
 }
 
 static void run(void *user)
@@ -435,7 +449,7 @@ static void run(void *user)
 	if (cancelled) {
 		fail_because(job, -ECANCELED, "cancelled before it began");
 	} else {
-		publish(job);
+		ml_job_publish(job);
 		job->command->run(job, job->params.fields);
 	}
 	leave(job);
@@ -448,11 +462,11 @@ void ml_job_start(struct ml_job *job)
 	job->commands->active++;
 	job->holders++;
 	unlock(job);
-	publish(job);
+	ml_job_publish(job);
 	const int r = ml_lane_post(job->lane, run, job);
 	if (r < 0) {
 		fail_because(job, r, "the lane of this command has ended");
-		release(job);
+		ml_job_release(job);
 	}
 }
 
@@ -492,22 +506,6 @@ struct ml_json_writer *ml_job_detail(struct ml_job *job)
 	return &job->detail_writer;
 }
 
-void ml_job_progress(struct ml_job *job, uint64_t done, uint64_t total, const char *text)
-{
-	const ml_time now = ml_clock_monotonic(ml_engine_clock(job->commands->engine));
-	lock(job);
-	job->progress_done = done;
-	job->progress_total = total;
-	if (text)
-		(void)snprintf(job->progress_text, sizeof job->progress_text, "%s", text);
-	const bool due = job->told == 0 || now - job->told >= progress_gap;
-	if (due)
-		job->told = now;
-	unlock(job);
-	if (due)
-		publish(job);
-}
-
 /* ---- Cancelling ---- */
 
 /* On the lane that was the job's when this was posted. Where it has moved meanwhile, it is told
@@ -529,7 +527,7 @@ static void call_cancel(void *user)
 static void post_cancel(struct ml_job *job, struct ml_lane *lane)
 {
 	if (ml_lane_post(lane, call_cancel, job) < 0)
-		release(job);
+		ml_job_release(job);
 }
 
 void ml_job_on_cancel(
@@ -554,8 +552,9 @@ struct ml_job *ml_job_find(struct ml_commands *commands, uint64_t id)
 	return job;
 }
 
-int ml_job_cancel(struct ml_commands *commands, uint64_t id, struct ml_error *err)
+int ml_command_cancel(struct ml_engine *engine, uint64_t id, struct ml_error *err)
 {
+	struct ml_commands *commands = ml_engine_commands(engine);
 	int r = 0;
 	(void)pthread_mutex_lock(&commands->lock);
 	struct ml_job *job = ml_job_find(commands, id);

@@ -48,6 +48,8 @@ struct ml_job {
 	struct ml_buffer result, detail;
 	struct ml_json_writer result_writer, detail_writer;
 	bool has_detail;
+	struct ml_buffer row; /* that is being written */
+	struct ml_json_writer row_writer;
 
 	/* lock */
 	struct ml_job *prev, *next;
@@ -60,6 +62,10 @@ struct ml_job {
 	uint64_t progress_done, progress_total;
 	char progress_text[ML_JOB_PROGRESS_MAX];
 	ml_time told; /* monotonic: when progress was last published */
+	struct ml_buffer rows;
+	size_t *row_ends; /* in `rows`; owned */
+	size_t row_count, row_capacity;
+	uint64_t rows_lost;
 	bool cancel_asked, result_dropped;
 	void (*cancel)(struct ml_job *job, void *user);
 	void *cancel_user;
@@ -67,6 +73,8 @@ struct ml_job {
 	void (*done)(void *user_data, const struct ml_outcome *outcome);
 	void *done_user;
 	struct ml_lane *done_lane;
+	void (*tell_progress)(void *user_data, uint64_t done, uint64_t total, const char *text);
+	void (*tell_row)(void *user_data, const char *json, size_t length);
 };
 
 struct ml_commands {
@@ -86,10 +94,18 @@ struct ml_job *ml_job_new(struct ml_commands *commands, const struct ml_call *ca
 void ml_job_free(struct ml_job *job);
 void ml_job_start(struct ml_job *job);                            /* posts it to its lane */
 void ml_job_reject(struct ml_job *job, struct ml_errors *errors); /* takes the errors over */
-int ml_job_cancel(struct ml_commands *commands, uint64_t id, struct ml_error *err);
-/* With the lock held. `full`: with its result. */
-void ml_job_write(const struct ml_job *job, bool full, struct ml_json_writer *w);
+void ml_job_release(struct ml_job *job);                          /* by who held it */
+/* With the lock held. */
+void ml_job_write(const struct ml_job *job, struct ml_json_writer *w);
+/* The same with its result, and its rows after so many. */
+void ml_job_show(const struct ml_job *job, size_t from, struct ml_json_writer *w);
 struct ml_job *ml_job_find(struct ml_commands *commands, uint64_t id);
+
+/* job_tell.c */
+void ml_job_publish(struct ml_job *job);
+/* With the lock held: the rows after so many. */
+void ml_job_write_rows(const struct ml_job *job, size_t from, struct ml_json_writer *w);
+size_t ml_job_drop_rows(struct ml_job *job); /* returns how many bytes they were */
 
 /* job_params.c */
 int ml_job_params_fill(struct ml_job_params *params, const struct ml_param *table, size_t size,

@@ -32,22 +32,46 @@ static void list_run(struct ml_job *job, void *params)
 	(void)pthread_mutex_lock(&commands->lock);
 	for (const struct ml_job *at = commands->last; at; at = at->prev) {
 		if (!at->rejected && at != job)
-			ml_job_write(at, false, w);
+			ml_job_write(at, w);
 	}
 	(void)pthread_mutex_unlock(&commands->lock);
 	ml_json_end_array(w);
 	ml_job_succeed(job);
 }
 
+struct show_params {
+	int64_t job, from;
+};
+
+static const struct ml_param show_params[] = {
+	{.name = "job",
+		.kind = ML_PARAM_INTEGER,
+		.offset = offsetof(struct show_params, job),
+		.title = "Job",
+		.help = "The number of the job, as job.list tells it.",
+		.min = 1,
+		.max = INT64_MAX,
+		.flags = ML_PARAM_REQUIRED},
+	{.name = "from",
+		.kind = ML_PARAM_INTEGER,
+		.offset = offsetof(struct show_params, from),
+		.title = "Rows from",
+		.help = "Tells the rows after so many.",
+		.preset = "0",
+		.min = 0,
+		.max = INT32_MAX},
+	{0},
+};
+
 static void show_run(struct ml_job *job, void *params)
 {
-	const struct job_params *p = params;
+	const struct show_params *p = params;
 	struct ml_commands *commands = ml_engine_commands(ml_job_engine(job));
 	struct ml_error err = ML_ERROR_NONE;
 	(void)pthread_mutex_lock(&commands->lock);
 	const struct ml_job *found = ml_job_find(commands, (uint64_t)p->job);
 	if (found && !found->rejected)
-		ml_job_write(found, true, ml_job_result(job));
+		ml_job_show(found, (size_t)p->from, ml_job_result(job));
 	else
 		(void)ml_error_set_pointer(&err, -ENOENT, "/job",
 			"there is no job %lld; job.list tells those there are", (long long)p->job);
@@ -62,7 +86,7 @@ static void cancel_run(struct ml_job *job, void *params)
 {
 	const struct job_params *p = params;
 	struct ml_error err = ML_ERROR_NONE;
-	if (ml_job_cancel(ml_engine_commands(ml_job_engine(job)), (uint64_t)p->job, &err) < 0)
+	if (ml_command_cancel(ml_job_engine(job), (uint64_t)p->job, &err) < 0)
 		ml_job_fail(job, &err);
 	else
 		ml_job_succeed(job);
@@ -124,12 +148,13 @@ const struct ml_command ml_job_commands[] = {
 	{
 		.name = "job.show",
 		.title = "Show a job",
-		.help = "Shows one job with its result. A result that its caller has been told "
-			"already is "
-			"not kept.",
+		.help = "Shows one job with its result, and as `items` the rows that it told until "
+			"now, such as the meters that a search has found. What its caller has been "
+			"told "
+			"already is not kept.",
 		.role = ML_ROLE_READ,
-		.params = job_params,
-		.params_size = sizeof(struct job_params),
+		.params = show_params,
+		.params_size = sizeof(struct show_params),
 		.run = show_run,
 	},
 	{0},

@@ -19,6 +19,8 @@ enum {
 	ML_JOBS_ACTIVE_MAX = 1000, /* queued or running; calls beyond end with -EAGAIN */
 	ML_JOBS_ENDED_MAX = 100,   /* kept after their end */
 	ML_JOB_RESULT_MAX = 16 << 20,
+	ML_JOB_ROWS_MAX = 20000,
+	ML_JOB_ROWS_BYTES_MAX = 4 << 20,
 	ML_JOBS_RESULTS_MAX =
 		4 << 20, /* results kept of ended jobs, in bytes; the newest is always kept */
 };

@@ -385,6 +385,107 @@ static void jobs_are_told_on_their_feed_and_progress_is_held_back(void **state)
 	ml_feed_unsubscribe(feed);
 }
 
+/* ---- Rows ---- */
+
+static void tell_row(const char *text)
+{
+	ml_json_string(ml_job_row(waiting), text);
+	ml_job_row_end(waiting);
+}
+
+static void rows_are_shown_while_the_job_runs_and_afterwards(void **state)
+{
+	struct desk *desk = *state;
+	char params[60];
+	const struct ml_call call = {.command = "test.wait", .role = ML_ROLE_OPERATE};
+	const unsigned long long job = ml_command_call(desk->engine, &call);
+	desk_settle(desk);
+	tell_row("first");
+	tell_row("second");
+	(void)snprintf(params, sizeof params, "{'job': %llu, 'from': 1}", job);
+	assert_int_equal(desk_call(desk, "job.show", params), 0);
+	assert_has(desk->result, "\"rows\":2");
+	assert_has(desk->result, "\"items\":[\"second\"]");
+	ml_job_succeed(waiting);
+	desk_settle(desk);
+	(void)snprintf(params, sizeof params, "{'job': %llu}", job);
+	assert_int_equal(desk_call(desk, "job.show", params), 0);
+	assert_has(desk->result, "\"items\":[\"first\",\"second\"]");
+	(void)snprintf(params, sizeof params, "{'job': %llu, 'from': 5}", job);
+	assert_int_equal(desk_call(desk, "job.show", params), 0);
+	assert_has(desk->result, "\"items\":[]");
+}
+
+static void rows_are_bounded_and_those_lost_are_counted(void **state)
+{
+	struct desk *desk = *state;
+	char params[60];
+	const struct ml_call call = {.command = "test.wait", .role = ML_ROLE_OPERATE};
+	const unsigned long long job = ml_command_call(desk->engine, &call);
+	desk_settle(desk);
+	for (int i = 0; i < ML_JOB_ROWS_MAX + 3; i++)
+		tell_row("x");
+	ml_job_succeed(waiting);
+	desk_settle(desk);
+	(void)snprintf(params, sizeof params, "{'job': %llu, 'from': %d}", job, ML_JOB_ROWS_MAX);
+	assert_int_equal(desk_call(desk, "job.show", params), 0);
+	assert_has(desk->result, "\"rows\":20000,\"rows_lost\":3");
+}
+
+struct listener {
+	struct desk *desk;
+	char heard[200];
+	bool done;
+};
+
+static void on_progress(void *user, uint64_t done, uint64_t total, const char *text)
+{
+	struct listener *listener = user;
+	const size_t used = strlen(listener->heard);
+	assert_false(listener->done);
+	(void)snprintf(listener->heard + used, sizeof listener->heard - used, "%u/%u %s; ",
+		(unsigned)done, (unsigned)total, text);
+}
+
+static void on_row(void *user, const char *json, size_t length)
+{
+	struct listener *listener = user;
+	const size_t used = strlen(listener->heard);
+	assert_false(listener->done);
+	assert_int_equal(strlen(json), length);
+	(void)snprintf(listener->heard + used, sizeof listener->heard - used, "%s; ", json);
+}
+
+static void on_done(void *user, const struct ml_outcome *outcome)
+{
+	struct listener *listener = user;
+	assert_int_equal(outcome->code, -ECANCELED);
+	listener->done = true;
+}
+
+static void the_caller_hears_progress_and_rows_and_can_cancel(void **state)
+{
+	struct desk *desk = *state;
+	struct listener listener = {.desk = desk};
+	struct ml_error err = ML_ERROR_NONE;
+	const struct ml_call call = {.command = "test.wait",
+		.role = ML_ROLE_OPERATE,
+		.done = on_done,
+		.user_data = &listener,
+		.lane = ml_engine_lane(desk->engine, "control"),
+		.progress = on_progress,
+		.row = on_row};
+	const uint64_t job = ml_command_call(desk->engine, &call);
+	desk_settle(desk);
+	ml_job_progress(waiting, 1, 4, "searching");
+	tell_row("a meter");
+	assert_int_equal(ml_command_cancel(desk->engine, job, &err), 0);
+	desk_settle(desk);
+	assert_true(listener.done);
+	assert_string_equal(listener.heard, "1/4 searching; \"a meter\"; ");
+	assert_int_equal(ml_command_cancel(desk->engine, job, &err), -EALREADY);
+}
+
 static void commands_are_listed_by_name_with_their_schema(void **state)
 {
 	struct desk *desk = *state;
@@ -451,6 +552,9 @@ int main(void)
 		DESK(the_list_of_jobs_is_bounded),
 		DESK(too_many_jobs_are_refused),
 		DESK(jobs_are_told_on_their_feed_and_progress_is_held_back),
+		DESK(rows_are_shown_while_the_job_runs_and_afterwards),
+		DESK(rows_are_bounded_and_those_lost_are_counted),
+		DESK(the_caller_hears_progress_and_rows_and_can_cancel),
 		DESK(commands_are_listed_by_name_with_their_schema),
 		cmocka_unit_test(two_commands_of_one_name_are_refused),
 	};

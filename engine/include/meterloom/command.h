@@ -54,6 +54,11 @@ struct ml_json_writer *ml_job_detail(struct ml_job *job);
 /* total 0: not known. Text NULL: unchanged. Told to whoever watches, at most four times a second.
  */
 void ml_job_progress(struct ml_job *job, uint64_t done, uint64_t total, const char *text);
+/* A row of what the job has found so far, such as a meter: exactly one JSON value is written, then
+ * ml_job_row_end() makes it known to whoever watches (`job.show` tells them all). Kept as long as
+ * the result; at most 20,000 of 4 MiB together, what is more is only counted. */
+struct ml_json_writer *ml_job_row(struct ml_job *job);
+void ml_job_row_end(struct ml_job *job);
 /* Called on the job's lane when somebody cancels it; the job then ends soon, with -ECANCELED. A job
  * that sets none cannot be cancelled. */
 void ml_job_on_cancel(
@@ -85,6 +90,11 @@ struct ml_call {
 	void (*done)(void *user_data, const struct ml_outcome *outcome);
 	void *user_data;
 	struct ml_lane *lane; /* where `done` runs */
+	/* What the job tells while it runs, on the same lane, before `done`. Progress is told at
+	 * most four times a second; a row is one JSON value and a NUL, valid during the call. Each
+	 * may be NULL; neither is called where `done` is NULL. */
+	void (*progress)(void *user_data, uint64_t done, uint64_t total, const char *text);
+	void (*row)(void *user_data, const char *json, size_t length);
 };
 
 /* Any thread. Returns the job's number, or 0 where memory is out (then `done` is not called). */
@@ -92,6 +102,10 @@ uint64_t ml_command_call(struct ml_engine *engine, const struct ml_call *call);
 
 /* Whoever waited does so no longer: `done` of this job will not be called. On the call's lane. */
 void ml_command_forget(struct ml_engine *engine, uint64_t job);
+
+/* Asks a job to end; `done` tells when it has. -ENOENT: there is none; -EALREADY: it has ended;
+ * -ENOTSUP: it cannot be cancelled. Any thread. */
+int ml_command_cancel(struct ml_engine *engine, uint64_t job, struct ml_error *err);
 
 /* Walks the registry in the order of names. Any thread, once the engine is made. */
 const struct ml_command *ml_command_find(struct ml_engine *engine, const char *name);
