@@ -1,4 +1,5 @@
-/* Virtual meters for the outside world: on a pseudo-terminal or a TCP port.
+/* What a gateway takes for a converter: a pseudo-terminal or a TCP port, with virtual meters or
+ * something else behind it.
  * SPDX-License-Identifier: Apache-2.0
  *
  * All on the lane of the port (real clock).
@@ -6,6 +7,7 @@
 #ifndef SIM_PORT_H
 #define SIM_PORT_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include <meterloom/error.h>
@@ -14,6 +16,28 @@
 
 struct ml_lane;
 struct sim_port;
+
+/* What stands behind a port. */
+struct sim_behind {
+	void *user;
+	/* What the master sent. It may send, and not close the port. */
+	void (*received)(void *user, const uint8_t *bytes, size_t length);
+	/* How the master sends and hears from now on, where the port can tell. May be NULL. */
+	void (*rate)(void *user, struct sim_rate rate);
+	/* The port is closed, or could not be opened. May be NULL. */
+	void (*closed)(void *user);
+	unsigned baud; /* that a pseudo-terminal is set to at first */
+};
+
+int sim_port_open_pty(struct ml_lane *lane, const struct sim_behind *behind, const char *link,
+	struct sim_port **ret_port, struct ml_error *err);
+int sim_port_open_tcp(struct ml_lane *lane, const struct sim_behind *behind, const char *address,
+	uint16_t port, struct sim_port **ret_port, struct ml_error *err);
+
+/* To the master. What it does not take is lost, as on a real line. */
+void sim_port_send(struct sim_port *port, const uint8_t *bytes, size_t length);
+
+/* ---- With virtual meters behind it ---- */
 
 /* A pseudo-terminal; `link` (may be NULL) becomes a symbolic link to it, replacing one that is
  * there, so that a gateway can name it. */

@@ -14,20 +14,15 @@ enum { SIM_ADDRESS_MAX = 160 };
 
 struct sim_port {
 	struct ml_lane *lane;
-	struct sim_line *line; /* owned */
-	struct ml_timer timer;
+	struct sim_behind behind;
 	char address[SIM_ADDRESS_MAX];
 	void (*send)(struct sim_port *port, const uint8_t *bytes, size_t length);
-	/* Closes what it holds and calls sim_port_free() in the end. */
+	/* Closes what it holds and frees the port in the end. */
 	void (*close)(struct sim_port *port);
 };
 
-/* Fills in a port whose memory was calloc()ed. -ENOMEM. */
-int sim_port_init(struct sim_port *port, struct ml_lane *lane, const struct sim_options *options,
-	struct ml_error *err);
 /* Where it is known how the master sends and hears. */
 void sim_port_set_rate(struct sim_port *port, struct sim_rate rate);
 void sim_port_received(struct sim_port *port, const uint8_t *bytes, size_t length);
-void sim_port_free(struct sim_port *port);
 
 #endif

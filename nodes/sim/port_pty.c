@@ -1,4 +1,4 @@
-/* Virtual meters on a pseudo-terminal.
+/* Ports on a pseudo-terminal.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <errno.h>
@@ -89,7 +89,7 @@ static void on_closed(uv_handle_t *handle)
 {
 	struct pty *pty = handle->data;
 	free(pty->link);
-	sim_port_free(&pty->base);
+	free(pty);
 }
 
 static void pty_close(struct sim_port *port)
@@ -111,7 +111,7 @@ static void pty_close(struct sim_port *port)
 		uv_close((uv_handle_t *)&pty->poll, on_closed);
 	} else {
 		free(pty->link);
-		sim_port_free(port);
+		free(pty);
 	}
 }
 
@@ -150,23 +150,23 @@ static int open_pair(struct pty *pty, unsigned baud, struct ml_error *err)
 	return 0;
 }
 
-int sim_port_pty(struct ml_lane *lane, const struct sim_options *options, const char *link,
+int sim_port_open_pty(struct ml_lane *lane, const struct sim_behind *behind, const char *link,
 	struct sim_port **ret_port, struct ml_error *err)
 {
 	struct pty *pty = calloc(1, sizeof *pty);
 	*ret_port = NULL;
-	if (!pty)
+	if (!pty) {
+		if (behind->closed)
+			behind->closed(behind->user);
 		return ml_error_set(err, -ENOMEM, "out of memory");
+	}
 	pty->fd = -1;
+	pty->base.lane = lane;
+	pty->base.behind = *behind;
 	pty->base.send = pty_send;
 	pty->base.close = pty_close;
 	ml_timer_init(&pty->again, lane, look_again, pty);
-	int result = sim_port_init(&pty->base, lane, options, err);
-	if (result < 0) {
-		free(pty);
-		return result;
-	}
-	result = open_pair(pty, options->baud, err);
+	int result = open_pair(pty, behind->baud, err);
 	if (result == 0 && link)
 		result = make_link(pty->device, link, err);
 	if (result == 0 && link && !(pty->link = strdup(link)))

@@ -1,4 +1,4 @@
-/* Virtual meters behind a TCP port, as behind a converter.
+/* Ports on TCP, as of a converter in the network.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <errno.h>
@@ -89,7 +89,7 @@ static void tcp_send(struct sim_port *base, const uint8_t *bytes, size_t length)
 
 static void on_closed(uv_handle_t *handle)
 {
-	sim_port_free(handle->data);
+	free(handle->data);
 }
 
 static void tcp_close(struct sim_port *base)
@@ -123,23 +123,23 @@ static int bind_and_listen(struct tcp_port *port, const char *address, uint16_t 
 	return 0;
 }
 
-int sim_port_tcp(struct ml_lane *lane, const struct sim_options *options, const char *address,
+int sim_port_open_tcp(struct ml_lane *lane, const struct sim_behind *behind, const char *address,
 	uint16_t number, struct sim_port **ret_port, struct ml_error *err)
 {
 	struct tcp_port *port = calloc(1, sizeof *port);
 	*ret_port = NULL;
-	if (!port)
+	if (!port) {
+		if (behind->closed)
+			behind->closed(behind->user);
 		return ml_error_set(err, -ENOMEM, "out of memory");
+	}
+	port->base.lane = lane;
+	port->base.behind = *behind;
 	port->base.send = tcp_send;
 	port->base.close = tcp_close;
-	int result = sim_port_init(&port->base, lane, options, err);
-	if (result < 0) {
-		free(port);
-		return result;
-	}
 	(void)uv_tcp_init(ml_lane_loop(lane), &port->listener);
 	port->listener.data = port;
-	result = bind_and_listen(port, address, number);
+	const int result = bind_and_listen(port, address, number);
 	if (result < 0) {
 		ml_error_set(err, result, "%s:%u cannot be listened on: %s", address, number,
 			uv_strerror(result));
