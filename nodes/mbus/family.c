@@ -3,6 +3,8 @@
  */
 #include "mbus/family.h"
 
+#include "mbus/buses.h"
+
 static const struct ml_node_class *const classes[] = {
 	&mbus_source_class,
 	NULL,
@@ -73,4 +75,5 @@ const struct ml_family mbus_family = {
 	.name = "mbus",
 	.node_classes = classes,
 	.events = events,
+	.services = mbus_services,
 };

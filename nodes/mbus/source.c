@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "mbus/buses.h"
 #include "mbus/family.h"
 #include "mbus/source.h"
 #include "meter/frame.h"
@@ -99,6 +100,8 @@ static void source_start(struct ml_node *node, void *self)
 	mbus_master_init(&s->master);
 	ml_timer_init(&s->timer, ml_node_lane(node), on_timer, s);
 	ml_timer_init(&s->look, ml_node_lane(node), on_look, s);
+	mbus_buses_join(
+		mbus_buses(ml_node_engine(node)), s, ml_node_id(node), s->bus, s->interface);
 	mbus_line_start(s);
 }
 
@@ -113,7 +116,7 @@ static void source_room(struct ml_node *node, void *self)
 static void source_stop(struct ml_node *node, void *self)
 {
 	struct mbus_source *s = self;
-	(void)node;
+	mbus_buses_leave(mbus_buses(ml_node_engine(node)), s);
 	ml_timer_stop(&s->timer);
 	ml_timer_stop(&s->look);
 	mbus_line_stop(s);
