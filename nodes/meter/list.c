@@ -52,6 +52,11 @@ const struct ml_event_class meter_list_events[] = {
 		"If "
 		"not, "
 		"two meters have one address, or the wiring was changed."},
+	{"meter-moved", ML_LOG_INFO, "Meter {meter} of point {point} {how}",
+		"Nothing is to be done: the meter list follows it."},
+	{"meter-duplicate", ML_LOG_WARNING, "Meter {meter}: {how}",
+		"The meter list was left as it is. Look which of the two is right, and correct or "
+		"remove the other."},
 	{NULL, ML_LOG_DEBUG, NULL, NULL},
 };
 
@@ -66,6 +71,7 @@ struct contact {
 struct meter_list {
 	struct ml_engine *engine; /* NULL in tests of the list alone */
 	sqlite3 *db;              /* control lane */
+	struct meter_seen seen;   /* control lane */
 	atomic_uint_fast64_t revision;
 	pthread_mutex_t lock; /* guards what follows; held for some instructions */
 	const struct meter_snapshot *snapshot;
@@ -92,6 +98,16 @@ const struct meter_snapshot *meter_list_snapshot(struct meter_list *list)
 uint64_t meter_list_revision(const struct meter_list *list)
 {
 	return atomic_load_explicit(&list->revision, memory_order_acquire);
+}
+
+struct ml_engine *meter_list_engine(struct meter_list *list)
+{
+	return list->engine;
+}
+
+struct meter_seen *meter_list_seen(struct meter_list *list)
+{
+	return &list->seen;
 }
 
 static void take_contacts(void *user)
@@ -491,6 +507,7 @@ void meter_list_close(struct meter_list *list)
 	sqlite3_close(list->db);
 	pthread_mutex_destroy(&list->lock);
 	free(list->contacts);
+	free(list->seen.items);
 	free(list);
 }
 

@@ -13,6 +13,8 @@
 
 #include "meter/list.h"
 
+struct meter_sighting;
+
 enum {
 	METER_DEVICES_MAX = 64, /* kept of one point; the oldest goes */
 	METER_FOUND_MAX = 8,    /* candidates that an answer names */
@@ -41,6 +43,17 @@ int meter_list_end(struct meter_list *list, bool keep, struct ml_error *err);
 
 /* Writes down all contacts that were told and not yet looked at. */
 void meter_list_take_contacts(struct meter_list *list);
+
+/* What was seen in searches of late, so that one meter at two places is told from one that moved;
+ * of many the oldest are forgotten. The control lane. */
+struct meter_seen {
+	struct meter_sighting *items; /* owned */
+	size_t count, next;           /* `next` is written over once there is no more room */
+};
+struct meter_seen *meter_list_seen(struct meter_list *list);
+
+/* The engine; NULL in tests of the list alone. */
+struct ml_engine *meter_list_engine(struct meter_list *list);
 
 /* ---- list_snapshot.c ---- */
 
