@@ -15,6 +15,8 @@
 #include <meterloom/json.h>
 
 #include "cli/cli.h"
+#include "cli/client.h"
+#include "cli/watch.h"
 
 static const char help[] =
 	"Usage: meterloom call [OPTIONS] [NAME [JSON]]\n"
@@ -26,6 +28,9 @@ static const char help[] =
 	"  --url URL         the gateway (default: http://127.0.0.1:8080)\n"
 	"  --file NAME=FILE  the parameter NAME is the text of FILE: a graph, a meter list\n"
 	"  --json            print the result, or what is wrong, as the gateway sent it\n"
+	"  --progress        tell on the standard error output how far it is and what was found;\n"
+	"                    so it is without being asked where that is a terminal. Ctrl-C then\n"
+	"                    cancels the command\n"
 	"\n"
 	"Exit status: 0 it is done, 1 the command failed, 2 wrong usage, 3 the gateway is not "
 	"reached.\n"
@@ -35,13 +40,14 @@ static const char help[] =
 	"  echo '{\"name\": \"smtp\", \"value\": \"...\"}' | meterloom call secret.set -\n";
 
 enum { DONE, FAILED, WRONG_USAGE, NOT_REACHED };
+enum { STATUS_ACCEPTED = 202 };
 enum { FILES_MAX = 8, FILE_BYTES_MAX = 16 * 1024 * 1024 };
 
 struct options {
 	const char *name, *json, *url;
 	const char *files[FILES_MAX]; /* NAME=FILE */
 	size_t file_count;
-	bool raw;
+	bool raw, progress;
 };
 
 static int wrong_usage(const char *text, const char *what)
@@ -62,6 +68,8 @@ static int read_options(int argc, char **argv, struct options *options)
 		}
 		if (strcmp(name, "--json") == 0)
 			options->raw = true;
+		else if (strcmp(name, "--progress") == 0)
+			options->progress = true;
 		else if (strcmp(name, "--url") == 0 && i + 1 < argc)
 			options->url = argv[++i];
 		else if (strcmp(name, "--file") == 0 && i + 1 < argc &&
@@ -88,38 +96,6 @@ static int read_options(int argc, char **argv, struct options *options)
 			"standard input, with - as JSON",
 			"");
 	return 0;
-}
-
-/* ---- HTTP ---- */
-
-static size_t on_data(char *data, size_t size, size_t count, void *user)
-{
-	struct ml_buffer *answer = user;
-	ml_buffer_append(answer, data, size * count);
-	return answer->failed ? 0 : size * count;
-}
-
-static CURLcode request(
-	CURL *curl, const char *url, const char *body, struct ml_buffer *answer, long *status)
-{
-	struct curl_slist *headers = NULL;
-	if (body) {
-		headers = curl_slist_append(headers, "Content-Type: application/json");
-		(void)curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
-		(void)curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
-		(void)curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(body));
-	}
-	(void)curl_easy_setopt(curl, CURLOPT_URL, url);
-	(void)curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
-	(void)curl_easy_setopt(curl, CURLOPT_NOPROXY, "127.0.0.1,localhost,[::1]");
-	(void)curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-	(void)curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, 5L);
-	(void)curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
-	(void)curl_easy_setopt(curl, CURLOPT_WRITEDATA, answer);
-	const CURLcode code = curl_easy_perform(curl);
-	(void)curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, status);
-	curl_slist_free_all(headers);
-	return code;
 }
 
 /* ---- Printing ---- */
@@ -254,38 +230,58 @@ static int add_file(struct ml_buffer *body, const char *argument)
 	return result;
 }
 
+static int not_reached(const struct options *options, const struct ml_buffer *reason)
+{
+	(void)fprintf(stderr,
+		"meterloom call: the gateway at %s is not reached: %s; does `meterloom run` run, "
+		"and is --url right?\n",
+		options->url, reason->data ? reason->data : "out of memory");
+	return NOT_REACHED;
+}
+
+/* Of a job that was started, and is watched until its end. */
+static int watch(const struct options *options, struct cli_client *client, struct ml_buffer *answer)
+{
+	switch (cli_watch(client, answer)) {
+	case CLI_WATCHED_RESULT:
+		print_result(options, answer);
+		return DONE;
+	case CLI_WATCHED_LOST:
+		return not_reached(options, answer);
+	default:
+		print_problem(options, answer, STATUS_ACCEPTED);
+		return FAILED;
+	}
+}
+
 static int call(const struct options *options, const char *body)
 {
-	char url[2048];
 	struct ml_buffer answer = {0};
-	long status = 0;
 	int result = DONE;
-	const size_t length = strlen(options->url);
-	const int slash = length > 0 && options->url[length - 1] == '/';
-	CURL *curl = curl_easy_init();
-	char *name = curl && options->name ? curl_easy_escape(curl, options->name, 0) : NULL;
-	(void)snprintf(url, sizeof url, "%.*s/api/v1/commands%s%s", (int)length - slash,
-		options->url, name ? "/" : "", name ? name : "");
-	const CURLcode code =
-		curl ? request(curl, url, name ? body : NULL, &answer, &status) : CURLE_FAILED_INIT;
-	if (code != CURLE_OK) {
-		(void)fprintf(stderr,
-			"meterloom call: the gateway at %s is not reached: %s; does `meterloom "
-			"run` run, "
-			"and is --url right?\n",
-			options->url, curl_easy_strerror(code));
-		result = NOT_REACHED;
+	char path[1024] = "commands";
+	struct cli_client *client = cli_client_new(options->url);
+	char *name = options->name ? curl_easy_escape(NULL, options->name, 0) : NULL;
+	const bool listed = !options->name;
+	if (name)
+		(void)snprintf(path, sizeof path, "commands/%s", name);
+	const long status = client && (name || listed)
+				    ? cli_client_ask(client, listed ? "GET" : "POST", path,
+					      listed ? NULL : body, options->progress, &answer)
+				    : 0;
+	if (status == 0) {
+		result = not_reached(options, &answer);
+	} else if (status == STATUS_ACCEPTED) {
+		result = watch(options, client, &answer);
 	} else if (status < 200 || status > 299) {
 		print_problem(options, &answer, status);
 		result = FAILED;
-	} else if (!name && !options->raw) {
+	} else if (listed && !options->raw) {
 		print_commands(&answer);
 	} else {
 		print_result(options, &answer);
 	}
 	curl_free(name);
-	if (curl)
-		curl_easy_cleanup(curl);
+	cli_client_free(client);
 	ml_buffer_free(&answer);
 	return result;
 }
@@ -293,7 +289,8 @@ static int call(const struct options *options, const char *body)
 int tool_call(int argc, char **argv, const struct ml_family *const *families)
 {
 	(void)families;
-	struct options options = {.url = "http://127.0.0.1:8080"};
+	struct options options = {
+		.url = "http://127.0.0.1:8080", .progress = isatty(STDERR_FILENO) == 1};
 	const int usage = read_options(argc, argv, &options);
 	if (usage != 0)
 		return usage < 0 ? DONE : usage;

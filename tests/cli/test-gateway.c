@@ -236,6 +236,31 @@ static void what_is_wrong_at_the_start_is_told_and_ends_it(void **state)
 	expect_part("$METERLOOM call a '{}' b", 2, "too many arguments");
 }
 
+static const char slow_graph[] =
+	"{\"meterloom\": 1, \"nodes\": [{\"id\": \"bus\", \"type\": \"mbus-source\", \"params\": "
+	"{\"interface\": \"sim:20\", \"baud\": 300}}, {\"id\": \"decode\", \"type\": \"decode\"}], "
+	"\"edges\": [{\"from\": \"bus\", \"to\": \"decode\"}]}";
+
+static void a_call_is_watched_and_ended_by_an_interrupt(void **state)
+{
+	(void)state;
+	write_file("graph.json", slow_graph);
+	start_gateway("graph.json");
+	expect_part("$METERLOOM call --url $URL --progress engine.status", 0, "\"revision\": 1");
+	expect_part("$METERLOOM call --url $URL --progress no.such", 1, "there is no command");
+	expect_part("$METERLOOM sim --meters 20 --baud 300 --list list.csv && "
+		    "$METERLOOM call --url $URL --progress --file csv=list.csv meter.import",
+		0, "\"added\": 20");
+	/* It reads for a minute. */
+	expect_part("($METERLOOM call --url $URL --progress node.action "
+		    "'{\"node\": \"bus\", \"action\": \"read-now\"}' 2>told & call=$!; "
+		    "until grep -q 'reading' told; do sleep 0.02; done; kill -INT $call; "
+		    "wait $call; echo ended with $?; cat told)",
+		0, "ended with 1\n  0 %  reading\n");
+	expect_part("cat told", 0, "cancelling ...\n");
+	expect_part("cat told", 0, "node.action: cancelled after");
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 2) {
@@ -246,6 +271,7 @@ int main(int argc, char **argv)
 #define FOLDER(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		FOLDER(a_gateway_runs_answers_and_ends),
+		FOLDER(a_call_is_watched_and_ended_by_an_interrupt),
 		FOLDER(what_a_command_says_is_told_with_its_place),
 		FOLDER(the_text_of_a_file_is_a_parameter),
 		FOLDER(a_secret_does_not_go_through_the_arguments),
