@@ -11,12 +11,7 @@
 #include <meterloom/error.h>
 #include <meterloom/family.h>
 #include <meterloom/json.h>
-
-/* The whole of a file, "-" for standard input, at most `max` bytes. */
-int cli_read_file(const char *path, size_t max, struct ml_buffer *out, struct ml_error *err);
-
-/* FILE:LINE:COLUMN: /json/pointer: text; what is not known is left out. */
-void cli_print_errors(FILE *out, const char *file, const struct ml_errors *errors);
+#include <meterloom/tool.h>
 
 /* {"pointer", "line", "column", "text"} of each, as one array. */
 void cli_write_errors(const struct ml_errors *errors, struct ml_json_writer *w);

@@ -77,7 +77,7 @@ static int run_line(struct ml_engine *engine, const char *line, size_t length, s
 int cli_run_script(struct ml_engine *engine, const char *path, struct ml_error *err)
 {
 	struct ml_buffer text = {0};
-	int r = cli_read_file(path, CLI_SCRIPT_BYTES_MAX, &text, err);
+	int r = ml_tool_read_file(path, CLI_SCRIPT_BYTES_MAX, &text, err);
 	int number = 0;
 	for (char *line = text.data; r == 0 && line && *line;) {
 		const size_t length = strcspn(line, "\n");

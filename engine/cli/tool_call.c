@@ -200,7 +200,7 @@ static int add_file(struct ml_buffer *body, const char *argument)
 	const char *path = strchr(argument, '=') + 1;
 	json_t *tree = json_loads(body->data, 0, NULL);
 	json_t *value = NULL;
-	int result = cli_read_file(path, FILE_BYTES_MAX, &text, &err);
+	int result = ml_tool_read_file(path, FILE_BYTES_MAX, &text, &err);
 	ml_buffer_append(&name, argument, (size_t)(path - 1 - argument));
 	if (result == 0 && json_object_get(tree, name.data))
 		result = ml_error_set(&err, -EINVAL,

@@ -48,7 +48,7 @@ static int check_file(const struct check *check, const char *path)
 	struct ml_errors errors = {0};
 	struct ml_error err = ML_ERROR_NONE;
 	struct ml_graph *graph = NULL;
-	int result = cli_read_file(path, ML_GRAPH_BYTES_MAX, &text, &err);
+	int result = ml_tool_read_file(path, ML_GRAPH_BYTES_MAX, &text, &err);
 	if (result != 0) {
 		(void)fprintf(stderr, "meterloom check: %s\n", err.text);
 		ml_buffer_free(&text);
@@ -59,7 +59,7 @@ static int check_file(const struct check *check, const char *path)
 	if (check->json)
 		(void)print_json(path, &errors);
 	else if (result != 0)
-		cli_print_errors(stdout, path, &errors);
+		ml_tool_print_errors(stdout, path, &errors);
 	else
 		(void)printf("%s: good: %zu nodes, %zu edges\n", path, graph->node_count,
 			graph->edge_count);

@@ -171,7 +171,7 @@ static int start(struct gateway *gateway, const struct options *options,
 {
 	int r = 0;
 	if (options->graph)
-		r = cli_read_file(options->graph, ML_GRAPH_BYTES_MAX, &gateway->graph, err);
+		r = ml_tool_read_file(options->graph, ML_GRAPH_BYTES_MAX, &gateway->graph, err);
 	if (r == 0)
 		r = lock_data(gateway, options->data, err);
 	if (r < 0)
@@ -234,7 +234,7 @@ int tool_run(int argc, char **argv, const struct ml_family *const *families)
 	} else if (options.script && cli_run_script(gateway.engine, options.script, &err) < 0) {
 		result = fail(&err);
 	} else if (boot(&gateway, &options, &errors) != 0) {
-		cli_print_errors(stderr, options.graph, &errors);
+		ml_tool_print_errors(stderr, options.graph, &errors);
 		result = 1;
 	} else {
 		(void)printf("Meterloom %s runs. The page: %s/\n", METERLOOM_VERSION,

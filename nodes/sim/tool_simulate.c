@@ -4,7 +4,6 @@
 #include "sim/tool_simulate.h"
 
 #include <errno.h>
-#include <ftw.h>
 #include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -12,6 +11,8 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <meterloom/files.h>
 
 #include "sim/simulation.h"
 #include "sim/simulation_text.h"
@@ -55,7 +56,7 @@ struct tool {
 	bool log, json, no_faults;
 	char folder[PATH_BYTES]; /* temporary; "": none */
 	char path[PATH_BYTES + 8];
-	char *graph, *faults; /* texts; owned */
+	struct ml_buffer graph, faults;
 	struct ml_log_terminal terminal;
 };
 
@@ -188,39 +189,17 @@ static int read_arguments(struct tool *t, int argc, char **argv)
 
 /* ---- Files ---- */
 
-static char *read_file(const char *path, size_t *length)
+static int read_file(const char *path, struct ml_buffer *text)
 {
-	FILE *file = fopen(path, "rbe");
-	char *text = file ? malloc(FILE_BYTES_MAX + 1) : NULL;
-	if (!text) {
-		(void)complain("%s: %s", path, strerror(errno));
-		if (file)
-			(void)fclose(file);
-		return NULL;
-	}
-	*length = fread(text, 1, FILE_BYTES_MAX + 1, file);
-	const bool good = !ferror(file) && *length <= FILE_BYTES_MAX;
-	(void)fclose(file);
-	if (!good) {
-		(void)complain("%s: cannot be read, or is too large", path);
-		free(text);
-		return NULL;
-	}
-	text[*length] = '\0';
-	return text;
+	struct ml_error err = ML_ERROR_NONE;
+	if (ml_tool_read_file(path, FILE_BYTES_MAX, text, &err) < 0)
+		return complain("%s", err.text), 1;
+	return 0;
 }
 
 static int print_errors(const char *file, struct ml_errors *errors)
 {
-	for (size_t i = 0; i < errors->count; i++) {
-		const struct ml_error *err = &errors->items[i];
-		if (err->line > 0)
-			(void)fprintf(stderr, "%s:%d:%d: %s%s%s\n", file, err->line, err->column,
-				err->pointer, err->pointer[0] ? ": " : "", err->text);
-		else
-			(void)fprintf(stderr, "%s: %s%s%s\n", file, err->pointer,
-				err->pointer[0] ? ": " : "", err->text);
-	}
+	ml_tool_print_errors(stderr, file, errors);
 	ml_errors_free(errors);
 	return 1;
 }
@@ -228,20 +207,18 @@ static int print_errors(const char *file, struct ml_errors *errors)
 static int read_files(struct tool *t)
 {
 	struct ml_errors errors = {0};
-	size_t length = 0;
-	t->graph = read_file(t->graph_path, &t->options.graph_length);
-	if (!t->graph)
+	if (read_file(t->graph_path, &t->graph) != 0)
 		return 1;
-	t->options.graph = t->graph;
+	t->options.graph = t->graph.data;
+	t->options.graph_length = t->graph.length;
 	if (!t->faults_path) {
 		if (!t->no_faults)
 			sim_faults_default(&t->options.faults);
 		return 0;
 	}
-	t->faults = read_file(t->faults_path, &length);
-	if (!t->faults)
+	if (read_file(t->faults_path, &t->faults) != 0)
 		return 1;
-	if (sim_faults_parse(t->faults, length, &t->options.faults, &errors) < 0)
+	if (sim_faults_parse(t->faults.data, t->faults.length, &t->options.faults, &errors) < 0)
 		return print_errors(t->faults_path, &errors);
 	return 0;
 }
@@ -268,14 +245,6 @@ static int make_folders(struct tool *t)
 	(void)snprintf(t->path, sizeof t->path, "%s/data", t->folder);
 	t->options.data = t->path;
 	return 0;
-}
-
-static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *where)
-{
-	(void)status;
-	(void)kind;
-	(void)where;
-	return remove(path);
 }
 
 /* ---- Running ---- */
@@ -366,8 +335,8 @@ int sim_tool_simulate(int argc, char **argv, const struct ml_family *const *fami
 	if (code == 0)
 		code = simulate(&t);
 	if (t.folder[0])
-		(void)nftw(t.folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-	free(t.graph);
-	free(t.faults);
+		(void)ml_files_remove_tree(&ml_files_system, t.folder);
+	ml_buffer_free(&t.graph);
+	ml_buffer_free(&t.faults);
 	return code;
 }

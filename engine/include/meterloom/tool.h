@@ -5,6 +5,10 @@
 #define METERLOOM_TOOL_H
 
 #include <stddef.h>
+#include <stdio.h>
+
+#include <meterloom/error.h>
+#include <meterloom/json.h>
 
 struct ml_family;
 
@@ -16,5 +20,12 @@ struct ml_tool {
 	 * `families` is the program's table, ended by NULL. */
 	int (*run)(int argc, char **argv, const struct ml_family *const *families);
 };
+
+/* The whole of a file, "-" for standard input, at most `max` bytes; a NUL follows that is not
+ * counted. -EFBIG, or what the system says, with the path in the text. */
+int ml_tool_read_file(const char *path, size_t max, struct ml_buffer *out, struct ml_error *err);
+
+/* FILE:LINE:COLUMN: /json/pointer: text; what is not known is left out. */
+void ml_tool_print_errors(FILE *out, const char *file, const struct ml_errors *errors);
 
 #endif
