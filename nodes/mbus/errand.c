@@ -5,15 +5,27 @@
 
 #include "mbus/source.h"
 
-void mbus_errand_add(struct mbus_source *s, struct mbus_errand *errand)
+static void enqueue(struct mbus_source *s, struct mbus_errand *errand, uint64_t not_before)
 {
 	struct mbus_errand **end = &s->errands;
 	while (*end)
 		end = &(*end)->next;
 	errand->next = NULL;
+	errand->not_before = not_before;
 	*end = errand;
 	mbus_line_hurry(s);
 	mbus_round_soon(s);
+}
+
+void mbus_errand_add(struct mbus_source *s, struct mbus_errand *errand)
+{
+	enqueue(s, errand, 0);
+}
+
+void mbus_errand_yield(struct mbus_source *s, struct mbus_errand *errand)
+{
+	s->errand = NULL;
+	enqueue(s, errand, s->rounds_ended + 1);
 }
 
 bool mbus_errand_remove(struct mbus_source *s, struct mbus_errand *errand)
@@ -32,7 +44,11 @@ bool mbus_errand_lend(struct mbus_source *s)
 	if (!s->errands || !mbus_line_settled(s))
 		return false;
 	struct mbus_errand *errand = s->errands;
-	s->errands = errand->next;
+	while (errand && mbus_errand_wanted(s) && s->rounds_ended < errand->not_before)
+		errand = errand->next;
+	if (!errand)
+		return false;
+	(void)mbus_errand_remove(s, errand);
 	if (s->line_state != MBUS_LINE_OPEN) {
 		errand->lost(errand, s, s->why_lost);
 		return true;

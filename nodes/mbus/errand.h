@@ -4,8 +4,8 @@
  * Whoever wants the line adds an errand; when the meter that is being read is done, the line is
  * lent: `begin`. From then on the errand may ask meters with the master's own care
  * (mbus_errand_ask), or send and receive bytes of its own, until it gives the line back. An errand
- * that takes long looks at mbus_errand_wanted() between its questions, gives the line back when a
- * round waits, and adds itself again. All on the lane of the node.
+ * that takes long looks at mbus_errand_wanted() between its questions and, when a round waits,
+ * gives the line back until that is over: mbus_errand_yield(). All on the lane of the node.
  */
 #ifndef MBUS_ERRAND_H
 #define MBUS_ERRAND_H
@@ -31,7 +31,9 @@ struct mbus_errand {
 	/* It lost the line that it held without asking, or the node ends: it is out of the list,
 	 * and may free itself. */
 	void (*lost)(struct mbus_errand *errand, struct mbus_source *source, const char *reason);
-	struct mbus_errand *next; /* private */
+	/* private */
+	struct mbus_errand *next;
+	uint64_t not_before; /* rounds that must have ended, while one is wanted */
 };
 
 void mbus_errand_add(struct mbus_source *source, struct mbus_errand *errand);
@@ -44,6 +46,10 @@ bool mbus_errand_send(
 	struct mbus_source *source, unsigned baud, const uint8_t *bytes, size_t length);
 bool mbus_errand_wanted(const struct mbus_source *source);
 void mbus_errand_end(struct mbus_source *source);
+/* Gives the line back and waits for it anew, behind the others: until the round that runs or waits
+ * is over. Then it has its turn before the next, so that it comes to an end beside rounds without
+ * a pause: `begin` is called again, and should ask once before it looks whether a round waits. */
+void mbus_errand_yield(struct mbus_source *source, struct mbus_errand *errand);
 
 /* For the node. */
 bool mbus_errand_lend(struct mbus_source *source); /* to the next; false: none waits */

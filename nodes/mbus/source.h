@@ -125,6 +125,7 @@ struct mbus_source {
 
 	/* the round */
 	bool in_round;
+	uint64_t rounds_ended;
 	struct mbus_want want; /* of this round */
 	struct mbus_want wants[MBUS_WANTS_MAX];
 	size_t want_count;

@@ -102,6 +102,7 @@ static void end_round(struct mbus_source *s)
 	const ml_time took = ml_node_wall(s->node) - s->round.time;
 	mbus_tour_end(s);
 	s->in_round = false;
+	s->rounds_ended++;
 	s->pass_at = ml_node_now(s->node);
 	ml_round_end(s->node, &s->round);
 	ml_node_count(s->node, MBUS_ROUNDS, 1);
