@@ -11,6 +11,7 @@
 #include "mbus/source.h"
 #include "meter/frame.h"
 #include "meter/origin.h"
+#include "meter/readout.h"
 
 #define LOOK_EVERY (5 * ML_SEC)
 
@@ -95,6 +96,7 @@ static void source_start(struct ml_node *node, void *self)
 	struct mbus_source *s = self;
 	s->node = node;
 	s->list = meter_list(ml_node_engine(node));
+	s->readouts = meter_readouts(ml_node_engine(node));
 	s->origin = meter_origin_number(
 		ml_node_engine(node), ml_node_id(node), s->bus, s->interface, NULL);
 	mbus_master_init(&s->master);

@@ -15,6 +15,7 @@
 #include "mbus/master.h"
 #include "meter/list.h"
 
+struct meter_readouts;
 struct ml_job;
 
 enum { MBUS_PORT_IN, MBUS_PORT_OUT, MBUS_PORT_CONTINUOUS };
@@ -96,7 +97,8 @@ struct mbus_source {
 
 	struct ml_node *node;
 	struct meter_list *list;
-	uint32_t origin; /* of its telegrams */
+	struct meter_readouts *readouts; /* may be NULL */
+	uint32_t origin;                 /* of its telegrams */
 
 	/* the line */
 	struct ml_stream *stream;
@@ -119,6 +121,7 @@ struct mbus_source {
 	/* who uses the line */
 	struct mbus_tour tour;           /* of the round, or else of the continuous readout */
 	const struct meter_point *point; /* that is read now; NULL: none */
+	ml_time point_since;             /* monotonic */
 	unsigned put_back;               /* how often, since the line was lost under it */
 	struct mbus_errand *errand;      /* to whom the line is lent */
 	struct mbus_errand *errands;     /* that wait for it */

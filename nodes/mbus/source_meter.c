@@ -10,6 +10,7 @@
 
 #include "mbus/source.h"
 #include "meter/frame.h"
+#include "meter/readout.h"
 
 enum {
 	CI_APPLICATION_RESET = 0x50,
@@ -62,30 +63,6 @@ static void emit(struct mbus_source *s, const struct mbus_step *step)
 
 /* ---- What people are told ---- */
 
-static const char *reason(enum meter_frame_result result)
-{
-	switch (result) {
-	case METER_FRAME_TIMEOUT:
-		return "it did not answer";
-	case METER_FRAME_CHECKSUM:
-		return "its answer had a wrong checksum";
-	case METER_FRAME_MALFORMED:
-		return "what came was no telegram";
-	case METER_FRAME_COLLISION:
-		return "several meters answered at once, or the line is disturbed";
-	case METER_FRAME_WRONG_METER:
-		return "another meter answered";
-	case METER_FRAME_REPEATED:
-		return "it sent the same telegram again instead of the next";
-	case METER_FRAME_REFUSED:
-		return "it has no data";
-	case METER_FRAME_NO_BUS:
-		return "the interface is lost";
-	default:
-		return "the readout was given up";
-	}
-}
-
 static void name_point(const struct meter_point *point, char *name, size_t size)
 {
 	struct meter_frame address = {0};
@@ -103,7 +80,8 @@ static void tell_failure(struct mbus_source *s, enum meter_frame_result result)
 	char name[METER_MOID_MAX + METER_ADDRESS_TEXT_MAX + 8];
 	name_point(s->point, name, sizeof name);
 	ml_event_raise(ml_node_engine(s->node), "readout-failed", ml_node_id(s->node), "meter",
-		name, "result", meter_frame_result_name(result), "reason", reason(result), NULL);
+		name, "result", meter_frame_result_name(result), "reason",
+		meter_readout_text(result), NULL);
 }
 
 static void tell_return(struct mbus_source *s, unsigned failures)
@@ -117,6 +95,21 @@ static void tell_return(struct mbus_source *s, unsigned failures)
 }
 
 /* ---- Ends ---- */
+
+/* `telegrams`: good ones. */
+static void tell_readout(struct mbus_source *s, const struct mbus_step *step, unsigned telegrams)
+{
+	const struct meter_readout_end end = {
+		.point = s->point->key,
+		.result = (uint8_t)step->result,
+		.continuous = !s->in_round,
+		.telegrams = (uint16_t)telegrams,
+		.tries = (uint16_t)step->tries,
+		.time = ml_node_wall(s->node),
+		.took = ml_node_now(s->node) - s->point_since,
+	};
+	meter_readouts_tell(s->readouts, &end);
+}
 
 static void meter_done(struct mbus_source *s)
 {
@@ -176,6 +169,7 @@ static void meter_failed(struct mbus_source *s, const struct mbus_step *step)
 	}
 	ml_node_count(s->node, MBUS_FAILED, 1);
 	emit(s, step);
+	tell_readout(s, step, step->telegram);
 	if (s->in_round) {
 		s->round.failed++;
 		mbus_line_look(s);
@@ -215,6 +209,7 @@ static void meter_told(struct mbus_source *s, const struct mbus_step *step)
 		memory->read = true;
 	}
 	ml_node_count(s->node, MBUS_READ, 1);
+	tell_readout(s, step, step->telegram + 1);
 	if (s->in_round)
 		s->round.read++;
 	else
@@ -300,6 +295,7 @@ void mbus_meter_begin(struct mbus_source *s)
 		.kind = MBUS_STEP_FAILED, .result = METER_FRAME_NO_BUS, .last = true};
 	struct mbus_request request;
 	s->point = &s->tour.snapshot->points[s->tour.order[s->tour.next++]];
+	s->point_since = ml_node_now(s->node);
 	if (s->line_state != MBUS_LINE_OPEN) {
 		meter_failed(s, &no_bus);
 		return;

@@ -10,6 +10,7 @@
 #include <meterloom/event.h>
 
 #include "mbus/source.h"
+#include "meter/readout.h"
 
 #define LOOK_EVERY (5 * ML_SEC)
 
@@ -114,6 +115,7 @@ static void end_round(struct mbus_source *s)
 			"%u of %u meters read in %d.%d s", s->round.read, s->round.meters,
 			(int)(took / ML_SEC), (int)(took / (100 * ML_MSEC) % 10));
 	tell_silence(s);
+	meter_readouts_settle(s->readouts);
 	end_job(s, took);
 	mbus_line_show(s);
 }

@@ -17,6 +17,7 @@
 #include "meter/current_private.h"
 #include "meter/list_private.h"
 #include "meter/origin.h"
+#include "meter/readout_private.h"
 
 const struct ml_migration meter_list_migrations[] = {
 	{"meterloom", 1,
@@ -40,6 +41,7 @@ const struct ml_migration meter_list_migrations[] = {
 		" since INTEGER NOT NULL,"
 		" until INTEGER);" /* NULL: it is there */
 		"CREATE INDEX meter_device_point ON meter_device(point)"},
+	{"meterloom", 2, METER_READOUT_MIGRATION},
 	{NULL, 0, NULL},
 };
 
@@ -531,5 +533,6 @@ const struct ml_service_class meter_list_services[] = {
 	{.name = "meter-list", .start = service_start, .stop = service_stop},
 	{.name = METER_ORIGIN_SERVICE, .start = meter_origin_start, .stop = meter_origin_stop},
 	{.name = METER_CURRENT_SERVICE, .start = meter_current_start, .stop = meter_current_stop},
+	{.name = METER_READOUT_SERVICE, .start = meter_readouts_start, .stop = meter_readouts_stop},
 	{0},
 };

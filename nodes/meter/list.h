@@ -25,6 +25,7 @@
 
 struct ml_engine;
 struct meter_list;
+struct meter_readout;
 
 enum meter_mode {              /* of addressing */
 	METER_MODE_PRIMARY,    /* by `primary` */
@@ -133,7 +134,8 @@ int meter_snapshot_find_one(const struct meter_snapshot *snapshot, const char *t
 	const struct meter_point **found, struct ml_error *err);
 
 /* A point with its devices as `meter.list` shows it: one object. */
-void meter_point_to_json(const struct meter_point *point, struct ml_json_writer *w);
+void meter_point_to_json(const struct meter_point *point, const struct meter_readout *readout,
+	struct ml_json_writer *w);
 
 /* "primary", "secondary", "esecondary". */
 const char *meter_mode_name(unsigned mode);

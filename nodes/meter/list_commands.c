@@ -9,6 +9,7 @@
 
 #include "meter/current_private.h"
 #include "meter/list_private.h"
+#include "meter/readout_private.h"
 
 enum { UNCHANGED = -1 };
 
@@ -66,102 +67,6 @@ static struct meter_list *list_of(const struct ml_job *job)
 static ml_time wall(const struct ml_job *job)
 {
 	return ml_clock_wall(ml_engine_clock(ml_job_engine(job)));
-}
-
-/* ---- meter.list ---- */
-
-struct list_params {
-	char *meter;
-	bool passive;
-	int64_t offset, limit;
-};
-
-static const struct ml_param list_params[] = {
-	{.name = "meter",
-		.kind = ML_PARAM_STRING,
-		.offset = offsetof(struct list_params, meter),
-		.title = "Meter",
-		.help = "Only the meters that fit: a key (#12), a MOID, an id (12345678), an id "
-			"with its manufacturer (12345678.KAM). Left out: all.",
-		.flags = ML_PARAM_NULLABLE},
-	{.name = "passive",
-		.kind = ML_PARAM_BOOL,
-		.offset = offsetof(struct list_params, passive),
-		.title = "Passive ones too",
-		.help = "Whether passive points are shown.",
-		.preset = "true"},
-	{.name = "offset",
-		.kind = ML_PARAM_INTEGER,
-		.offset = offsetof(struct list_params, offset),
-		.title = "Offset",
-		.help = "How many to leave out at the beginning.",
-		.preset = "0",
-		.min = 0,
-		.max = METER_POINTS_MAX},
-	{.name = "limit",
-		.kind = ML_PARAM_INTEGER,
-		.offset = offsetof(struct list_params, limit),
-		.title = "Limit",
-		.help = "How many to show at the most.",
-		.preset = "4096",
-		.min = 1,
-		.max = METER_POINTS_MAX},
-	{0},
-};
-
-struct page {
-	struct ml_json_writer *w;
-	int64_t skip, left;
-	uint64_t total;
-	bool passive;
-};
-
-static void show(struct page *page, const struct meter_point *point)
-{
-	if (point->settings.passive && !page->passive)
-		return;
-	page->total++;
-	if (page->skip > 0) {
-		page->skip--;
-	} else if (page->left > 0) {
-		page->left--;
-		meter_point_to_json(point, page->w);
-	}
-}
-
-static void show_found(struct page *page, const struct meter_snapshot *snapshot, const char *text)
-{
-	const struct meter_point **found =
-		calloc(snapshot->point_count ? snapshot->point_count : 1, sizeof(*found));
-	if (!found)
-		return;
-	const size_t count =
-		meter_snapshot_find(snapshot, text, strlen(text), found, snapshot->point_count);
-	for (size_t i = 0; i < count && i < snapshot->point_count; i++)
-		show(page, found[i]);
-	free((void *)found);
-}
-
-static void run_list(struct ml_job *job, void *params)
-{
-	const struct list_params *p = params;
-	const struct meter_snapshot *snapshot = meter_list_snapshot(list_of(job));
-	struct ml_json_writer *w = ml_job_result(job);
-	struct page page = {.w = w, .skip = p->offset, .left = p->limit, .passive = p->passive};
-	ml_json_begin_object(w);
-	ml_json_key(w, "meters");
-	ml_json_begin_array(w);
-	if (p->meter)
-		show_found(&page, snapshot, p->meter);
-	else
-		for (size_t i = 0; i < snapshot->point_count; i++)
-			show(&page, &snapshot->points[i]);
-	ml_json_end_array(w);
-	ml_json_key(w, "total");
-	ml_json_unsigned(w, page.total);
-	ml_json_end_object(w);
-	meter_snapshot_release(snapshot);
-	ml_job_succeed(job);
 }
 
 /* ---- meter.add and meter.change ---- */
@@ -287,8 +192,10 @@ static void succeed_with(struct ml_job *job, uint32_t key)
 {
 	const struct meter_snapshot *snapshot = meter_list_snapshot(list_of(job));
 	const struct meter_point *point = meter_snapshot_point(snapshot, key);
+	struct meter_readout readout;
+	meter_readouts_get(meter_readouts(ml_job_engine(job)), key, &readout);
 	if (point)
-		meter_point_to_json(point, ml_job_result(job));
+		meter_point_to_json(point, &readout, ml_job_result(job));
 	meter_snapshot_release(snapshot);
 	ml_job_succeed(job);
 }
@@ -544,15 +451,7 @@ static void run_export(struct ml_job *job, void *params)
 }
 
 const struct ml_command meter_list_commands[] = {
-	{.name = "meter.list",
-		.title = "List meters",
-		.help = "The points of the meter list in their order, each with the device that is "
-			"there and those that were. The result holds `meters` and how many there "
-			"are in `total`.",
-		.role = ML_ROLE_READ,
-		.params = list_params,
-		.params_size = sizeof(struct list_params),
-		.run = run_list},
+	METER_LIST_COMMAND,
 	{.name = "meter.add",
 		.title = "Add a meter",
 		.help = "Adds a point at the end of the meter list. Its identity is filled in when "
@@ -593,5 +492,6 @@ const struct ml_command meter_list_commands[] = {
 		.params_size = sizeof(struct export_params),
 		.run = run_export},
 	METER_CURRENT_COMMAND,
+	METER_READOUT_COMMAND,
 	{0},
 };

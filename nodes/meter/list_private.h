@@ -55,6 +55,30 @@ struct meter_seen *meter_list_seen(struct meter_list *list);
 /* The engine; NULL in tests of the list alone. */
 struct ml_engine *meter_list_engine(struct meter_list *list);
 
+/* ---- list_page.c ---- */
+
+struct meter_list_params {
+	char *meter, *bus;
+	int state;
+	bool passive;
+	int64_t offset, limit;
+};
+extern const struct ml_param meter_list_param_table[];
+void meter_list_run(struct ml_job *job, void *params);
+
+#define METER_LIST_COMMAND \
+	{ \
+		.name = "meter.list", .title = "List meters", \
+		.help = "The points of the meter list in their order, each with the device that " \
+			"is there and those that were, and in `readout` how the last try to read " \
+			"it went: `state` never, read or failed, with `reason` and `text`, when " \
+			"it was last tried and last read, and how many tries failed since. The " \
+			"result holds `meters`, how many there are in `total`, and in `readouts` " \
+			"how many of the active ones are in each state.", \
+		.role = ML_ROLE_READ, .params = meter_list_param_table, \
+		.params_size = sizeof(struct meter_list_params), .run = meter_list_run \
+	}
+
 /* ---- list_snapshot.c ---- */
 
 /* Reads the whole list. The caller owns one reference. */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "meter/list_private.h"
+#include "meter/readout.h"
 
 struct snapshot {
 	struct meter_snapshot shown; /* first: what others hold */
@@ -444,7 +445,8 @@ static void write_settings(const struct meter_settings *s, struct ml_json_writer
 	ml_json_string(w, meter_multi_name(s->multi));
 }
 
-void meter_point_to_json(const struct meter_point *point, struct ml_json_writer *w)
+void meter_point_to_json(const struct meter_point *point, const struct meter_readout *readout,
+	struct ml_json_writer *w)
 {
 	ml_json_begin_object(w);
 	ml_json_key(w, "point");
@@ -453,6 +455,8 @@ void meter_point_to_json(const struct meter_point *point, struct ml_json_writer 
 	ml_json_unsigned(w, point->order);
 	write_time("since", point->since, w);
 	write_settings(&point->settings, w);
+	ml_json_key(w, "readout");
+	meter_readout_to_json(readout, w);
 	ml_json_key(w, "device");
 	if (point->device)
 		write_device(point->device, w);

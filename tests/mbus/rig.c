@@ -181,17 +181,15 @@ static const struct ml_family *const families[] = {
 
 /* ---- The rig ---- */
 
-struct rig *rig_new(bool simulated)
+static struct rig *new_rig(struct ml_clock *clock, const char *data)
 {
 	struct rig *rig = calloc(1, sizeof *rig);
 	struct ml_error err = ML_ERROR_NONE;
-	ml_time wall = 0;
 	assert_non_null(rig);
-	assert_true(ml_time_parse("2026-03-01T00:00:00Z", 20, &wall));
-	rig->clock = simulated ? ml_clock_new_simulated(wall) : ml_clock_new_real();
+	rig->clock = clock;
 	rig->log = ml_log_new(rig->clock, 0);
 	const struct ml_engine_options options = {
-		.families = families, .clock = rig->clock, .log = rig->log};
+		.families = families, .clock = rig->clock, .log = rig->log, .data = data};
 	if (ml_engine_new(&options, &rig->engine, &err) < 0)
 		fail_msg("%s", err.text);
 	struct mark *mark = ml_service(rig->engine, "rig");
@@ -199,6 +197,18 @@ struct rig *rig_new(bool simulated)
 	rig->list = meter_list(rig->engine);
 	assert_non_null(rig->list);
 	return rig;
+}
+
+struct rig *rig_new(bool simulated)
+{
+	ml_time wall = 0;
+	assert_true(ml_time_parse("2026-03-01T00:00:00Z", 20, &wall));
+	return new_rig(simulated ? ml_clock_new_simulated(wall) : ml_clock_new_real(), NULL);
+}
+
+struct rig *rig_new_at(const char *data, ml_time wall)
+{
+	return new_rig(ml_clock_new_simulated(wall), data);
 }
 
 void rig_free(struct rig *rig)
@@ -332,6 +342,48 @@ void rig_act(struct rig *rig, const char *action, const char *params, ml_time wi
 	assert_true(act.done);
 	if (expected ? act.code != 0 || strcmp(act.text, expected) != 0 : act.code == 0)
 		fail_msg("%s: %d %s", action, act.code, act.text);
+}
+
+struct answer {
+	bool done;
+	json_t *json;
+};
+
+static void answered(void *user, const struct ml_outcome *outcome)
+{
+	struct answer *answer = user;
+	answer->done = true;
+	answer->json = outcome->code == 0 ? json_loadb(outcome->result, outcome->result_length,
+						    JSON_DECODE_ANY, NULL)
+					  : json_pack("{s:s}", "error", outcome->errors[0].text);
+}
+
+json_t *rig_call(struct rig *rig, const char *command, const char *params, ml_time within)
+{
+	struct answer answer = {0};
+	char text[500];
+	(void)snprintf(text, sizeof text, "%s", params);
+	for (size_t i = 0; text[i]; i++) {
+		if (text[i] == '\'')
+			text[i] = '"';
+	}
+	json_t *json = json_loads(text, 0, NULL);
+	assert_non_null(json);
+	const struct ml_call call = {
+		.command = command,
+		.params = json,
+		.role = ML_ROLE_ADMIN,
+		.done = answered,
+		.user_data = &answer,
+		.lane = ml_engine_lane(rig->engine, "control"),
+	};
+	assert_true(ml_command_call(rig->engine, &call) != 0);
+	for (ml_time passed = 0; !answer.done && passed <= within; passed += 100 * ML_MSEC)
+		rig_pass(rig, 100 * ML_MSEC);
+	json_decref(json);
+	assert_true(answer.done);
+	assert_non_null(answer.json);
+	return answer.json;
 }
 
 static void counted(void *user, const struct ml_outcome *outcome)

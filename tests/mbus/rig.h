@@ -73,8 +73,14 @@ void rig_act(struct rig *rig, const char *action, const char *params, ml_time wi
 /* How often an event was raised. */
 size_t rig_events(struct rig *rig, const char *code);
 
+/* Calls a command with parameters as JSON (' for ") and awaits its result for at most so long; an
+ * error is {"error": TEXT}. Freed with json_decref(). */
+json_t *rig_call(struct rig *rig, const char *command, const char *params, ml_time within);
+
 /* Simulated (wall time begins in 2026) or on the real clock; Fails the test on an error. */
 struct rig *rig_new(bool simulated);
+/* The same on a data directory, with the simulated clock at `wall`. */
+struct rig *rig_new_at(const char *data, ml_time wall);
 void rig_free(struct rig *rig);
 
 /* Lists the first `count` virtual meters of a bus: those of even number by their primary address,

@@ -77,12 +77,13 @@ static void added_points_are_there_after_a_restart(void **state)
 	expect_call(kit, "meter.add", "{'moid': 'Roof', 'mode': 'primary', 'primary': 7}", 0);
 	kit = restart(state);
 	expect_list(kit, "Flat 3,Roof");
-	expect_call(kit, "meter.list", "{}", 0);
+	expect_call(kit, "meter.list", "{'passive': true}", 0);
 	expect_in_result(kit, "\"point\":1,\"order\":1,\"since\":\"2026-09-21T14:13:20.000Z\","
 			      "\"moid\":\"Flat 3\",\"state\":\"passive\",\"bus\":\"cellar\","
 			      "\"mode\":\"secondary\",\"primary\":5,\"secondary\":"
-			      "\"12345678.KAM.1B.04\",\"baud\":300,\"multi\":\"auto\",\"device\":"
-			      "null,\"earlier_devices\":[]}");
+			      "\"12345678.KAM.1B.04\",\"baud\":300,\"multi\":\"auto\",\"readout\":"
+			      "{\"state\":\"never\",\"failures\":0},\"device\":null,"
+			      "\"earlier_devices\":[]}");
 	expect_in_result(kit, "\"total\":2");
 }
 
@@ -285,7 +286,10 @@ static void columns_that_are_not_there_leave_settings_alone(void **state)
 	expect_call(kit, "meter.import",
 		"{'csv': 'Position,PrimaryAddress,AddressingMode\\nB,1,primary\\n'}", 0);
 	expect_in_result(kit, "\"changed\":1");
+	/* Passive points are shown where they are asked for, or named. */
 	expect_call(kit, "meter.list", "{}", 0);
+	expect_in_result(kit, "\"total\":0");
+	expect_call(kit, "meter.list", "{'meter': 'B'}", 0);
 	expect_in_result(kit, "\"moid\":\"B\",\"state\":\"passive\"");
 	expect_in_result(kit, "\"baud\":300");
 }
