@@ -14,8 +14,10 @@
 
 #include <meterloom/command.h>
 
+#include "decode/family.h"
 #include "mbus/family.h"
 #include "meter/family.h"
+#include "meter/reading_message.h"
 #include "sim/family.h"
 
 /* ---- Nodes of the test ---- */
@@ -164,8 +166,32 @@ static const struct ml_node_class watcher_class = {
 	.process = watcher_process,
 };
 
+static void reader_process(struct ml_node *node, void *self, unsigned port,
+	struct ml_message *const *messages, size_t count)
+{
+	(void)self;
+	(void)port;
+	rig_of(node)->reading_count += count;
+	for (size_t i = 0; i < count; i++)
+		ml_release(node, messages[i]);
+}
+
+static const struct ml_port reader_ports[] = {
+	{.name = "in", .direction = ML_INPUT, .type = &meter_reading_type, .help = "in"}, {0}};
+
+static const struct ml_node_class reader_class = {
+	.type = "reader",
+	.version = 1,
+	.title = "reader",
+	.help = "reader",
+	.category = "sink",
+	.ports = reader_ports,
+	.size = 1,
+	.process = reader_process,
+};
+
 static const struct ml_node_class *const classes[] = {
-	&prod_class, &taker_class, &watcher_class, NULL};
+	&prod_class, &taker_class, &watcher_class, &reader_class, NULL};
 
 static const struct ml_family rig_family = {
 	.abi = ML_FAMILY_ABI,
@@ -177,7 +203,7 @@ static const struct ml_family rig_family = {
 };
 
 static const struct ml_family *const families[] = {
-	&meter_family, &mbus_family, &sim_family, &rig_family, NULL};
+	&meter_family, &mbus_family, &decode_family, &sim_family, &rig_family, NULL};
 
 /* ---- The rig ---- */
 
@@ -252,10 +278,14 @@ void rig_graph(struct rig *rig, const char *params)
 	const int length = snprintf(graph, sizeof graph,
 		"{'meterloom':1,'name':'t','nodes':[{'id':'go','type':'prod'},"
 		"{'id':'bus','type':'mbus-source','params':{%s}},"
-		"{'id':'taker','type':'taker'}%s],"
-		"'edges':[{'from':'go','to':'bus'},{'from':'bus','to':'taker','capacity':4}%s]}",
+		"{'id':'taker','type':'taker'}%s%s],"
+		"'edges':[{'from':'go','to':'bus'},{'from':'bus','to':'taker','capacity':4}%s%s]}",
 		params, rig->continuous ? ",{'id':'watcher','type':'watcher'}" : "",
-		rig->continuous ? ",{'from':'bus.continuous','to':'watcher'}" : "");
+		rig->decode ? ",{'id':'decode','type':'decode'},{'id':'reader','type':'reader'}"
+			    : "",
+		rig->continuous ? ",{'from':'bus.continuous','to':'watcher'}" : "",
+		rig->decode ? ",{'from':'bus.out','to':'decode'},{'from':'decode','to':'reader'}"
+			    : "");
 	for (int i = 0; i < length; i++) {
 		if (graph[i] == '\'')
 			graph[i] = '"';

@@ -48,11 +48,17 @@ struct rig {
 	void *stream_user;         /* who opened it last */
 	bool line_fails;
 	unsigned opens, rate_changes;
+	const uint8_t *heard; /* waits to be told as it is; NULL: nothing */
+	size_t heard_length;
+	bool heard_broken;
 	size_t written;
 	/* frames from the port `continuous`, which are not among the others */
 	bool continuous; /* wires it; to be set before rig_graph() */
 	size_t continuous_count;
 	struct rig_frame continuous_last;
+	/* readings of a node decode, beside the frames */
+	bool decode; /* wires it; to be set before rig_graph() */
+	size_t reading_count;
 };
 
 struct rig *rig_of_engine(struct ml_engine *engine);
@@ -64,6 +70,10 @@ void rig_line(struct rig *rig, const struct sim_options *options);
 void rig_fail_line(struct rig *rig, bool fails);
 /* Somebody speaks out of turn, so much later. */
 void rig_disturb(struct rig *rig, const uint8_t *bytes, size_t length, ml_time in);
+
+/* The adapter hands on these bytes, which stay where they are until time goes on: no meter sent
+ * them. `broken`: with parity errors. */
+void rig_hear(struct rig *rig, const uint8_t *bytes, size_t length, bool broken);
 
 /* Runs an action of the node "bus"; its outcome is awaited for at most so long, and must be a
  * result of `expected` as JSON or, where that is NULL, an error. */

@@ -42,6 +42,16 @@ static void tell_failed(struct rig_stream *s)
 	s->head.events->failed(s->head.user, &err);
 }
 
+static void tell_heard(struct rig_stream *s)
+{
+	const uint8_t *bytes = s->rig->heard;
+	s->rig->heard = NULL;
+	if (s->rig->heard_broken)
+		s->head.events->damaged(s->head.user, bytes, s->rig->heard_length);
+	else
+		s->head.events->received(s->head.user, bytes, s->rig->heard_length);
+}
+
 static void tell(struct rig_stream *s)
 {
 	struct rig *rig = s->rig;
@@ -55,6 +65,8 @@ static void tell(struct rig_stream *s)
 		s->head.events->opened(s->head.user);
 		return;
 	}
+	if (rig->heard)
+		tell_heard(s);
 	if (s->draining && sim_line_drained(rig->line) <= now) {
 		s->draining = false;
 		s->head.events->drained(s->head.user);
@@ -179,4 +191,15 @@ void rig_disturb(struct rig *rig, const uint8_t *bytes, size_t length, ml_time i
 	(void)sim_line_disturb(rig->line, bytes, length, (struct sim_rate){2400, ML_PARITY_EVEN},
 		ml_lane_now(s->lane) + in);
 	plan(s);
+}
+
+void rig_hear(struct rig *rig, const uint8_t *bytes, size_t length, bool broken)
+{
+	struct rig_stream *s = rig->stream;
+	if (!s || !s->opened)
+		return;
+	rig->heard = bytes;
+	rig->heard_length = length;
+	rig->heard_broken = broken;
+	ml_timer_start(&s->timer, ml_lane_now(s->lane));
 }
