@@ -8,6 +8,7 @@
 #include <meterloom/engine.h>
 
 #include "meter/current_private.h"
+#include "meter/list_file.h"
 #include "meter/list_private.h"
 #include "meter/readout_private.h"
 
@@ -310,31 +311,13 @@ static void run_remove(struct ml_job *job, void *params)
 
 /* ---- meter.import and meter.export ---- */
 
-enum { IMPORT_MAX = 1 << 20 }; /* bytes of a file */
-
 struct import_params {
-	char *csv, *base64;
+	struct meter_file_params file;
 	bool partial, dry_run;
 };
 
 static const struct ml_param import_params[] = {
-	{.name = "csv",
-		.kind = ML_PARAM_TEXT,
-		.offset = offsetof(struct import_params, csv),
-		.title = "Text",
-		.help = "The text of the file, with a heading of Position, SecondaryAddress, "
-			"BaudRate, AddressingMode, PrimaryAddress, EnhancedAddress, Bus, State.",
-		.max = IMPORT_MAX,
-		.flags = ML_PARAM_NULLABLE},
-	{.name = "base64",
-		.kind = ML_PARAM_TEXT,
-		.offset = offsetof(struct import_params, base64),
-		.title = "File",
-		.help = "In place of `csv`: the bytes of the file as base64, for files that are "
-			"not "
-			"UTF-8.",
-		.max = IMPORT_MAX / 3 * 4,
-		.flags = ML_PARAM_NULLABLE},
+	METER_FILE_PARAMS(struct import_params, file),
 	{.name = "partial",
 		.kind = ML_PARAM_BOOL,
 		.offset = offsetof(struct import_params, partial),
@@ -351,56 +334,81 @@ static const struct ml_param import_params[] = {
 	{0},
 };
 
-static int base64_digit(char c)
+struct told_rows {
+	struct ml_json_writer *w;
+	struct meter_import done;
+	bool begun;
+};
+
+/* What goes before the rows. */
+static void begin_rows(struct told_rows *told)
 {
-	static const char digits[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	const char *at = c ? strchr(digits, c) : NULL;
-	return at ? (int)(at - digits) : -1;
+	struct ml_json_writer *w = told->w;
+	if (told->begun)
+		return;
+	told->begun = true;
+	ml_json_begin_object(w);
+	ml_json_key(w, "applied");
+	ml_json_bool(w, told->done.applied);
+	for (unsigned i = 0; i < METER_IMPORT_OUTCOMES; i++) {
+		ml_json_key(w, meter_import_outcome_name((enum meter_import_outcome)i));
+		ml_json_unsigned(w, told->done.counts[i]);
+	}
+	ml_json_key(w, "rows");
+	ml_json_begin_array(w);
 }
 
-/* In place. Line breaks are passed over. */
-static int decode_base64(char *text, size_t *ret_length, struct ml_error *err)
+static void write_import_row(void *user, const struct meter_import_row *row)
 {
-	size_t used = 0;
-	unsigned bits = 0, count = 0;
-	const char *p = text;
-	for (; *p && *p != '='; p++) {
-		if (*p == '\n' || *p == '\r')
-			continue;
-		const int digit = base64_digit(*p);
-		if (digit < 0)
-			return ml_error_set_pointer(err, -EINVAL, "/base64",
-				"byte %zu is no base64 digit", (size_t)(p - text));
-		bits = (bits << 6 | (unsigned)digit) & 0xFFFFFF;
-		if (++count % 4 != 1)
-			text[used++] = (char)(bits >> (6 - 2 * ((count - 1) % 4)) & 0xFF);
+	struct told_rows *told = user;
+	struct ml_json_writer *w = told->w;
+	char address[METER_ADDRESS_WORDS_MAX];
+	const bool done = told->done.applied || row->outcome == METER_IMPORT_UNCHANGED;
+	begin_rows(told);
+	ml_json_begin_object(w);
+	ml_json_key(w, "line");
+	ml_json_unsigned(w, row->line);
+	ml_json_key(w, "result");
+	ml_json_string(w, meter_import_outcome_name(row->outcome));
+	ml_json_key(w, "text");
+	if (row->text) {
+		ml_json_string(w, row->text);
+	} else {
+		meter_settings_address(row->settings, address);
+		ml_json_stringf(w, "%s%s", address, done ? "" : " (not done)");
 	}
-	if (count % 4 == 1)
-		return ml_error_set_pointer(
-			err, -EINVAL, "/base64", "the base64 is cut off in the middle");
-	*ret_length = used;
-	return 0;
+	if (row->point) {
+		ml_json_key(w, "point");
+		ml_json_unsigned(w, row->point);
+	}
+	ml_json_end_object(w);
 }
 
 static void run_import(struct ml_job *job, void *params)
 {
-	const struct import_params *p = params;
+	struct import_params *p = params;
 	struct ml_error err = ML_ERROR_NONE;
-	struct meter_import done;
-	size_t length = p->csv ? strlen(p->csv) : 0;
-	int result = 0;
-	if ((p->csv != NULL) == (p->base64 != NULL))
-		result = ml_error_set(&err, -EINVAL, "expected either `csv` or `base64`");
-	if (result == 0 && p->base64)
-		result = decode_base64(p->base64, &length, &err);
+	struct told_rows told = {.w = ml_job_result(job)};
+	const struct meter_import_options options = {
+		.partial = p->partial,
+		.dry_run = p->dry_run,
+		.time = wall(job),
+		.row = write_import_row,
+		.user = &told,
+	};
+	const char *bytes = NULL;
+	size_t length = 0;
+	int result = meter_file_bytes(&p->file, &bytes, &length, &err);
 	if (result == 0)
-		result = meter_list_import(list_of(job), p->csv ? p->csv : p->base64, length,
-			p->partial, p->dry_run, wall(job), ml_job_result(job), &done, &err);
-	if (result < 0)
+		result = meter_list_import(list_of(job), bytes, length, &options, &told.done, &err);
+	if (result < 0) {
 		ml_job_fail(job, &err);
-	else
-		ml_job_succeed(job);
+		return;
+	}
+	begin_rows(&told);
+	ml_json_end_array(told.w);
+	ml_json_end_object(told.w);
+	ml_job_succeed(job);
 }
 
 struct export_params {

@@ -12,6 +12,7 @@
 #include <strings.h>
 
 #include "meter/csv.h"
+#include "meter/list_file.h"
 #include "meter/list_private.h"
 
 enum column {
@@ -29,15 +30,20 @@ enum column {
 static const char *const column_names[COLUMNS] = {"Position", "SecondaryAddress", "BaudRate",
 	"AddressingMode", "PrimaryAddress", "EnhancedAddress", "Bus", "State"};
 
-enum outcome { ADDED, CHANGED, UNCHANGED, REFUSED, OUTCOMES };
+static const char *const outcome_names[METER_IMPORT_OUTCOMES] = {
+	"added", "changed", "unchanged", "refused"};
 
-static const char *const outcome_names[OUTCOMES] = {"added", "changed", "unchanged", "refused"};
+const char *meter_import_outcome_name(enum meter_import_outcome outcome)
+{
+	return outcome_names[outcome];
+}
 
 /* What one row came to. */
 struct row {
 	unsigned line;
-	enum outcome outcome;
-	uint32_t point; /* of CHANGED and UNCHANGED; of ADDED once it is written */
+	enum meter_import_outcome outcome;
+	uint32_t point; /* of METER_IMPORT_CHANGED and METER_IMPORT_UNCHANGED; of METER_IMPORT_ADDED
+			   once it is written */
 	struct meter_settings settings;
 	char *text; /* why it was refused; owned */
 };
@@ -50,7 +56,7 @@ struct import {
 	const struct meter_snapshot *snapshot;
 	struct row *rows; /* owned */
 	size_t count, capacity;
-	unsigned counts[OUTCOMES];
+	unsigned counts[METER_IMPORT_OUTCOMES];
 };
 
 /* ---- Heading ---- */
@@ -229,9 +235,9 @@ static int read_row(struct import *import, struct row *row, struct ml_error *err
 		return -EINVAL;
 	row->settings = settings;
 	row->point = point ? point->key : 0;
-	row->outcome = !point                                              ? ADDED
-		       : meter_settings_equal(&point->settings, &settings) ? UNCHANGED
-									   : CHANGED;
+	row->outcome = !point                                              ? METER_IMPORT_ADDED
+		       : meter_settings_equal(&point->settings, &settings) ? METER_IMPORT_UNCHANGED
+									   : METER_IMPORT_CHANGED;
 	return 0;
 }
 
@@ -240,7 +246,7 @@ static int check_rows(const struct import *import, const struct row *row, struct
 {
 	for (size_t i = 0; i < import->count; i++) {
 		const struct row *other = &import->rows[i];
-		if (other->outcome == REFUSED ||
+		if (other->outcome == METER_IMPORT_REFUSED ||
 			!meter_settings_same_address(&other->settings, &row->settings))
 			continue;
 		char address[METER_ADDRESS_WORDS_MAX];
@@ -283,11 +289,12 @@ static int read_rows(struct import *import, struct ml_error *err)
 			result = read_row(import, row, &wrong);
 		if (result == 0)
 			result = check_rows(import, row, &wrong);
-		if (result == 0 && row->outcome == ADDED && points++ >= METER_POINTS_MAX)
+		if (result == 0 && row->outcome == METER_IMPORT_ADDED &&
+			points++ >= METER_POINTS_MAX)
 			result = ml_error_set(&wrong, -ENOSPC,
 				"the meter list is full: it takes %d points", METER_POINTS_MAX);
 		if (result < 0) {
-			row->outcome = REFUSED;
+			row->outcome = METER_IMPORT_REFUSED;
 			row->text = strdup(wrong.text);
 			if (!row->text)
 				return ml_error_set(err, -ENOMEM, "out of memory");
@@ -307,9 +314,9 @@ static int write_rows(
 		return result;
 	for (size_t i = 0; result == 0 && i < import->count; i++) {
 		struct row *row = &import->rows[i];
-		if (row->outcome == ADDED)
+		if (row->outcome == METER_IMPORT_ADDED)
 			result = meter_list_insert(list, &row->settings, time, &row->point, err);
-		else if (row->outcome == CHANGED)
+		else if (row->outcome == METER_IMPORT_CHANGED)
 			result = meter_list_update(list, row->point, &row->settings, err);
 		if (result < 0)
 			ml_error_prefix(err, "line %u", row->line);
@@ -318,49 +325,24 @@ static int write_rows(
 	return result < 0 ? result : end;
 }
 
-static void write_row(const struct row *row, bool applied, struct ml_json_writer *w)
+static void tell_rows(const struct import *import, const struct meter_import_options *options)
 {
-	char address[METER_ADDRESS_WORDS_MAX];
-	ml_json_begin_object(w);
-	ml_json_key(w, "line");
-	ml_json_unsigned(w, row->line);
-	ml_json_key(w, "result");
-	ml_json_string(w, outcome_names[row->outcome]);
-	ml_json_key(w, "text");
-	if (row->outcome == REFUSED) {
-		ml_json_string(w, row->text);
-	} else {
-		meter_settings_address(&row->settings, address);
-		ml_json_stringf(w, "%s%s", address,
-			applied || row->outcome == UNCHANGED ? "" : " (not done)");
+	for (size_t i = 0; options->row && i < import->count; i++) {
+		const struct row *row = &import->rows[i];
+		const bool refused = row->outcome == METER_IMPORT_REFUSED;
+		const struct meter_import_row told = {
+			.line = row->line,
+			.outcome = row->outcome,
+			.point = refused ? 0 : row->point,
+			.settings = &row->settings,
+			.text = row->text,
+		};
+		options->row(options->user, &told);
 	}
-	if (row->point && row->outcome != REFUSED) {
-		ml_json_key(w, "point");
-		ml_json_unsigned(w, row->point);
-	}
-	ml_json_end_object(w);
 }
 
-static void write_result(
-	const struct import *import, const struct meter_import *result, struct ml_json_writer *w)
-{
-	ml_json_begin_object(w);
-	ml_json_key(w, "applied");
-	ml_json_bool(w, result->applied);
-	for (size_t i = 0; i < OUTCOMES; i++) {
-		ml_json_key(w, outcome_names[i]);
-		ml_json_unsigned(w, import->counts[i]);
-	}
-	ml_json_key(w, "rows");
-	ml_json_begin_array(w);
-	for (size_t i = 0; i < import->count; i++)
-		write_row(&import->rows[i], result->applied, w);
-	ml_json_end_array(w);
-	ml_json_end_object(w);
-}
-
-int meter_list_import(struct meter_list *list, const char *text, size_t length, bool partial,
-	bool dry_run, ml_time time, struct ml_json_writer *w, struct meter_import *ret_result,
+int meter_list_import(struct meter_list *list, const char *text, size_t length,
+	const struct meter_import_options *options, struct meter_import *ret_result,
 	struct ml_error *err)
 {
 	struct import *import = calloc(1, sizeof *import);
@@ -375,17 +357,15 @@ int meter_list_import(struct meter_list *list, const char *text, size_t length, 
 		failed = read_rows(import, err);
 	if (failed < 0)
 		goto out;
-	result.applied = !dry_run && (partial || !import->counts[REFUSED]);
-	if (result.applied && import->counts[ADDED] + import->counts[CHANGED] > 0)
-		failed = write_rows(list, import, time, err);
+	const unsigned *counts = import->counts;
+	result.applied = !options->dry_run && (options->partial || !counts[METER_IMPORT_REFUSED]);
+	if (result.applied && counts[METER_IMPORT_ADDED] + counts[METER_IMPORT_CHANGED] > 0)
+		failed = write_rows(list, import, options->time, err);
 	if (failed < 0)
 		goto out;
-	result.added = import->counts[ADDED];
-	result.changed = import->counts[CHANGED];
-	result.unchanged = import->counts[UNCHANGED];
-	result.refused = import->counts[REFUSED];
-	write_result(import, &result, w);
+	memcpy(result.counts, counts, sizeof result.counts);
 	*ret_result = result;
+	tell_rows(import, options);
 out:
 	for (size_t i = 0; i < import->count; i++)
 		free(import->rows[i].text);

@@ -112,22 +112,4 @@ bool meter_baud_valid(int64_t baud);
 int meter_text_set(
 	char *field, size_t size, const char *what, const char *text, struct ml_error *err);
 
-/* ---- list_file.c ---- */
-
-struct meter_import {
-	unsigned added, changed, unchanged, refused;
-	bool applied;
-};
-
-/* Takes a CSV into the list: all rows or, where one is refused, none, unless `partial`. Writes one
- * JSON object: {"applied", "added", ..., "rows": [{"line", "result", "text", "point"}]}. An error:
- * the file as a whole cannot be read or written down, and nothing is changed. */
-int meter_list_import(struct meter_list *list, const char *text, size_t length, bool partial,
-	bool dry_run, ml_time time, struct ml_json_writer *w, struct meter_import *result,
-	struct ml_error *err);
-
-/* The list as CSV: UTF-8 with a byte order mark and CRLF, which spreadsheets take as it is. */
-void meter_list_export(
-	const struct meter_snapshot *snapshot, char delimiter, struct ml_buffer *out);
-
 #endif
