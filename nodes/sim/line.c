@@ -49,6 +49,8 @@ struct sim_line {
 	struct sim_ear ear;   /* the master's */
 	uint64_t answers;     /* so far */
 	struct sim_line_watch watch;
+	struct sim_line_hand hand;
+	ml_time act_at, now;
 	uint8_t out[HEARD_MAX];
 };
 
@@ -73,6 +75,7 @@ struct sim_line *sim_line_new(const struct sim_options *options)
 	if (!line)
 		return NULL;
 	line->options = *options;
+	line->act_at = ML_NEVER;
 	line->master = (struct sim_rate){options->baud, ML_PARITY_EVEN};
 	line->ear.rate = line->master;
 	line->meters = calloc(options->meters ? options->meters : 1, sizeof *line->meters);
@@ -144,6 +147,22 @@ void sim_line_watch(struct sim_line *line, const struct sim_line_watch *watch)
 	line->watch = *watch;
 }
 
+void sim_line_handle(struct sim_line *line, const struct sim_line_hand *hand)
+{
+	line->hand = *hand;
+	line->act_at = hand->acts ? 0 : ML_NEVER;
+}
+
+void sim_line_act_at(struct sim_line *line, ml_time when)
+{
+	line->act_at = when;
+}
+
+ml_time sim_line_now(const struct sim_line *line)
+{
+	return line->now;
+}
+
 void sim_line_set_rate(struct sim_line *line, struct sim_rate rate)
 {
 	line->master = line->ear.rate = rate;
@@ -157,6 +176,11 @@ void sim_line_set_cut(struct sim_line *line, bool cut)
 void sim_line_set_short(struct sim_line *line, bool shorted)
 {
 	line->shorted = shorted;
+}
+
+void sim_line_set_echo(struct sim_line *line, bool echo)
+{
+	line->options.echo = echo;
 }
 
 bool sim_line_is_short(const struct sim_line *line)
@@ -295,6 +319,11 @@ void sim_line_received(struct sim_line *line, const uint8_t *bytes, size_t lengt
 	line->heard = true;
 }
 
+struct sim_rate sim_line_rate(const struct sim_line *line, const struct sim_meter *meter)
+{
+	return (struct sim_rate){meter->baud ? meter->baud : line->master.baud, ML_PARITY_EVEN};
+}
+
 ml_time sim_line_drained(const struct sim_line *line)
 {
 	return line->in_end;
@@ -305,8 +334,7 @@ ml_time sim_line_drained(const struct sim_line *line)
 static void answer(struct sim_line *line, struct sim_meter *meter, const struct mbus_frame *frame,
 	ml_time from, ml_time wall)
 {
-	const struct sim_rate rate = {
-		meter->baud ? meter->baud : line->master.baud, ML_PARITY_EVEN};
+	const struct sim_rate rate = sim_line_rate(line, meter);
 	struct voice *voice = new_voice(line);
 	if (!voice)
 		return;
@@ -338,8 +366,11 @@ static void ask_meters(
 	for (unsigned i = 0; i < line->options.meters; i++) {
 		struct sim_meter *meter = &line->meters[i];
 		/* Who speaks does not listen. */
-		if (meter->baud == baud && meter->speaks_until <= line->in_end)
-			answer(line, meter, frame, from, wall);
+		if (meter->baud != baud || meter->speaks_until > line->in_end || meter->unplugged)
+			continue;
+		if (line->hand.asked)
+			line->hand.asked(line->hand.user, meter, i);
+		answer(line, meter, frame, from, wall);
 	}
 }
 
@@ -383,7 +414,8 @@ static size_t chunk(const struct sim_line *line)
 	return bytes > 0 ? bytes : 1;
 }
 
-ml_time sim_line_when(const struct sim_line *line)
+/* When there is something to hear, or to do for the meters. */
+static ml_time when_heard(const struct sim_line *line)
 {
 	if (line->heard)
 		return line->in_end;
@@ -412,6 +444,12 @@ ml_time sim_line_when(const struct sim_line *line)
 	return last;
 }
 
+ml_time sim_line_when(const struct sim_line *line)
+{
+	const ml_time when = when_heard(line);
+	return line->act_at < when ? line->act_at : when;
+}
+
 static void forget_what_is_over(struct sim_line *line)
 {
 	const bool silent = sim_ear_when(&line->ear, line->sounds, line->sound_count) == ML_NEVER;
@@ -437,6 +475,11 @@ static void spoil(struct sim_line *line)
 static size_t take(struct sim_line *line, ml_time now, ml_time wall, bool mixed, bool *damaged)
 {
 	size_t count = 0;
+	line->now = now;
+	if (now >= line->act_at) {
+		line->act_at = ML_NEVER;
+		line->hand.acts(line->hand.user, now, wall);
+	}
 	if (line->heard && now >= line->in_end) {
 		line->heard = false;
 		settle_rates(line, wall);

@@ -15,6 +15,7 @@
 #include <meterloom/clock.h>
 #include <meterloom/error.h>
 
+#include "sim/fault.h"
 #include "sim/meter.h"
 #include "sim/wire.h"
 
@@ -34,6 +35,7 @@ struct sim_options {
 	bool echo;         /* the master hears what it sends */
 	bool fast;         /* no time passes on the line */
 	unsigned bus;      /* of the simulated world that the engine is in, from 1; 0: its own */
+	struct sim_faults faults; /* of this bus, which whoever has it in his hands obeys */
 };
 
 /* Who watches a line, and makes it worse than it is. Each may be NULL. */
@@ -44,6 +46,15 @@ struct sim_line_watch {
 	void (*answers)(void *user, size_t meter, uint8_t *bytes, size_t *length, ml_time *later);
 	/* The answer of a meter alone has come to the master whole, as answers() left it. */
 	void (*came)(void *user, size_t meter, const uint8_t *bytes, size_t length);
+};
+
+/* Who has the line in his hands: its faults. Each may be NULL. */
+struct sim_line_hand {
+	void *user;
+	/* A meter is about to hear a frame. */
+	void (*asked)(void *user, struct sim_meter *meter, size_t index);
+	/* The time of sim_line_act_at() has come; it is told anew for the next. */
+	void (*acts)(void *user, ml_time now, ml_time wall);
 };
 
 #define SIM_OPTIONS_NONE ((struct sim_options){.meters = 20, .seed = 1, .baud = 2400})
@@ -66,6 +77,12 @@ struct sim_meter *sim_line_change_meter(struct sim_line *line, size_t index);
 
 void sim_line_watch(struct sim_line *line, const struct sim_line_watch *watch); /* copied */
 
+void sim_line_handle(struct sim_line *line, const struct sim_line_hand *hand); /* copied */
+/* ML_NEVER: nothing is to be done. At first 0 where there is a hand that acts. */
+void sim_line_act_at(struct sim_line *line, ml_time when);
+/* The time that the line was told last. */
+ml_time sim_line_now(const struct sim_line *line);
+
 /* How the master sends and hears from now on. */
 void sim_line_set_rate(struct sim_line *line, struct sim_rate rate);
 
@@ -74,6 +91,8 @@ void sim_line_set_rate(struct sim_line *line, struct sim_rate rate);
 void sim_line_set_cut(struct sim_line *line, bool cut);
 void sim_line_set_short(struct sim_line *line, bool shorted);
 bool sim_line_is_short(const struct sim_line *line);
+/* Whether the master hears what it sends. */
+void sim_line_set_echo(struct sim_line *line, bool echo);
 
 /* Somebody sends out of turn: noise, a babbling meter. At most SIM_ANSWER_MAX bytes; false: out of
  * memory. Not before what was taken already. */
@@ -82,6 +101,9 @@ bool sim_line_disturb(struct sim_line *line, const uint8_t *bytes, size_t length
 
 /* The master began to send these bytes at `now`, or as soon as what it sent before has left. */
 void sim_line_received(struct sim_line *line, const uint8_t *bytes, size_t length, ml_time now);
+
+/* How a meter sends. */
+struct sim_rate sim_line_rate(const struct sim_line *line, const struct sim_meter *meter);
 
 /* When all that the master sent has left its end. */
 ml_time sim_line_drained(const struct sim_line *line);

@@ -127,6 +127,20 @@ void sim_meter_reset(struct sim_meter *meter, ml_time wall)
 	meter->reset = wall;
 }
 
+void sim_meter_unplug(struct sim_meter *meter, bool unplugged)
+{
+	meter->unplugged = unplugged;
+	meter->selected = meter->fcb_known = meter->begun = false;
+	meter->telegram = 0;
+}
+
+void sim_meter_secondary(const struct sim_meter *meter, uint8_t out[8])
+{
+	memcpy(out, meter->secondary, 8);
+	if (meter->quirks & SIM_QUIRK_SWAPPED)
+		save(out, 4, to_bcd(sim_hash(meter->seed, 1) % 99999989, 8));
+}
+
 /* ---- Values that move on ---- */
 
 /* Type F of EN 13757-3, four bytes. */
@@ -171,7 +185,9 @@ static void move_on(const struct sim_meter *meter, uint8_t dif, uint8_t vif, uin
 	const unsigned digits = (unsigned)length * 2;
 	uint64_t value = load(data, length);
 	if (vif == 0x78 && bcd && length == 4) { /* fabrication number */
-		memcpy(data, meter->secondary, 4);
+		uint8_t secondary[8];
+		sim_meter_secondary(meter, secondary);
+		memcpy(data, secondary, 4);
 		return;
 	}
 	if (vif == 0x6D && length == 4 && !bcd) {
@@ -265,10 +281,12 @@ size_t sim_meter_telegram(
 	const struct sim_meter *meter, unsigned number, ml_time wall, uint8_t *out)
 {
 	uint8_t frame[MBUS_FRAME_MAX];
+	uint8_t secondary[8];
 	const size_t place = number % meter->model->count;
 	const bool last = place + 1 == meter->model->count;
 	const size_t length = unhex(meter->model->telegrams[place], frame);
-	memcpy(frame + AT_ID, meter->secondary, meter->fixed ? 4 : 8);
+	sim_meter_secondary(meter, secondary);
+	memcpy(frame + AT_ID, secondary, meter->fixed ? 4 : 8);
 	frame[meter->fixed ? AT_ACCESS_FIXED : AT_ACCESS] = meter->access;
 	if (meter->fixed)
 		move_fixed(meter, frame, length, wall);
@@ -289,8 +307,11 @@ static size_t reset(struct sim_meter *meter)
 
 static size_t select_or_not(struct sim_meter *meter, const struct mbus_frame *frame, uint8_t *out)
 {
+	uint8_t secondary[8];
+	sim_meter_secondary(meter, secondary);
 	meter->selected = frame->data_length >= 8 &&
-			  mbus_link_matches(meter->secondary, !meter->fixed, frame->data);
+			  ((meter->quirks & SIM_QUIRK_COLLIDING) ||
+				  mbus_link_matches(secondary, !meter->fixed, frame->data));
 	if (!meter->selected)
 		return 0;
 	(void)reset(meter);
@@ -304,7 +325,7 @@ static bool is_repeated(struct sim_meter *meter, const struct mbus_frame *frame)
 	const bool again = meter->fcb_known && (frame->control & MBUS_FCV) && fcb == meter->fcb;
 	meter->fcb_known = true;
 	meter->fcb = fcb;
-	return again;
+	return again && !(meter->quirks & SIM_QUIRK_NO_FCB);
 }
 
 static void obey(struct sim_meter *meter, const struct mbus_frame *frame, ml_time wall)
@@ -350,8 +371,9 @@ bool sim_meter_settle(struct sim_meter *meter, ml_time wall)
 static size_t send_telegram(
 	struct sim_meter *meter, const struct mbus_frame *frame, ml_time wall, uint8_t *out)
 {
-	const bool again = is_repeated(meter, frame);
-	meter->repeating = again && meter->begun;
+	const bool stuck = meter->quirks & SIM_QUIRK_STUCK;
+	const bool again = is_repeated(meter, frame) || (stuck && meter->time != 0);
+	meter->repeating = again && (meter->begun || stuck);
 	if (!meter->repeating) {
 		meter->telegram =
 			meter->begun ? (meter->telegram + 1) % (unsigned)meter->model->count : 0;
@@ -367,10 +389,11 @@ size_t sim_meter_answer(
 {
 	const uint8_t control = frame->control & (uint8_t) ~(MBUS_FCB | MBUS_FCV);
 	const uint8_t address = frame->address;
-	const bool asked = address == MBUS_ADDRESS_TEST || address == meter->primary ||
-			   (address == MBUS_ADDRESS_SELECTED && meter->selected);
 	const bool all = address == MBUS_ADDRESS_BROADCAST;
-	if (asked)
+	const bool meant = address == MBUS_ADDRESS_TEST || address == meter->primary ||
+			   (address == MBUS_ADDRESS_SELECTED && meter->selected);
+	const bool asked = meant || (!all && (meter->quirks & SIM_QUIRK_COLLIDING));
+	if (meant)
 		meter->old_baud = 0; /* spoken to at its new rate: it holds */
 	if (frame->kind == MBUS_FRAME_LONG) {
 		if (control != (MBUS_SND_UD & 0xCF))
@@ -379,12 +402,16 @@ size_t sim_meter_answer(
 			return select_or_not(meter, frame, out);
 		if (!asked && !all)
 			return 0;
-		const size_t length = take_data(meter, frame, wall, out);
+		/* One that only chimes in does not obey. */
+		const size_t length =
+			meant || all ? take_data(meter, frame, wall, out) : mbus_build_ack(out);
 		return all ? 0 : length;
 	}
 	if (frame->kind != MBUS_FRAME_SHORT || (!asked && !all))
 		return 0;
 	if (control == MBUS_SND_NKE) {
+		if (meter->quirks & SIM_QUIRK_NO_NKE)
+			return 0;
 		(void)reset(meter);
 		if (address == MBUS_ADDRESS_SELECTED || all)
 			meter->selected = false;

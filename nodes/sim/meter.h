@@ -16,6 +16,15 @@
 #include "meter/identity.h"
 #include "sim/model.h"
 
+/* What is wrong with it. */
+enum {
+	SIM_QUIRK_COLLIDING = 1 << 0, /* answers also when another is asked or selected */
+	SIM_QUIRK_STUCK = 1 << 1,     /* sends the telegram before once more */
+	SIM_QUIRK_NO_NKE = 1 << 2,    /* does not know SND_NKE */
+	SIM_QUIRK_NO_FCB = 1 << 3,    /* ignores the frame count bit */
+	SIM_QUIRK_SWAPPED = 1 << 4,   /* is another one, with another number */
+};
+
 struct sim_meter {
 	const struct sim_model *model;
 	uint64_t seed; /* of this meter */
@@ -37,9 +46,11 @@ struct sim_meter {
 	 * to at it: else the old one comes back. */
 	unsigned next_baud, old_baud; /* 0: none */
 	ml_time old_baud_at;
-	bool repeating; /* what was sent last was sent before */
-	bool was_reset; /* its counters began again at 0 */
-	ml_time reset;  /* then */
+	bool repeating;  /* what was sent last was sent before */
+	bool was_reset;  /* its counters began again at 0 */
+	ml_time reset;   /* then */
+	unsigned quirks; /* SIM_QUIRK_* */
+	bool unplugged;
 };
 
 /* Makes meter `index` (from 0) of a bus. */
@@ -59,6 +70,12 @@ void sim_meter_reset(struct sim_meter *meter, ml_time wall);
 /* Telegram `number` with the values of the wall time. For tests and lists. */
 size_t sim_meter_telegram(
 	const struct sim_meter *meter, unsigned number, ml_time wall, uint8_t *out);
+
+/* It is taken off the line, or put back on it: what it remembered of the protocol is gone then. */
+void sim_meter_unplug(struct sim_meter *meter, bool unplugged);
+
+/* The eight bytes of its secondary address, as it is now. */
+void sim_meter_secondary(const struct sim_meter *meter, uint8_t out[8]);
 
 /* A good mixer of 64 bits. */
 uint64_t sim_hash(uint64_t a, uint64_t b);

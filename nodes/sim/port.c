@@ -21,6 +21,22 @@ void sim_port_send(struct sim_port *port, const uint8_t *bytes, size_t length)
 	port->send(port, bytes, length);
 }
 
+int sim_port_pull(struct sim_port *port, bool pulled, struct ml_error *err)
+{
+	return port->pull(port, pulled, err);
+}
+
+struct sim_bus *sim_port_bus(const struct sim_port *port)
+{
+	return port->bus;
+}
+
+void sim_port_touch(struct sim_port *port)
+{
+	if (port->touch)
+		port->touch(port);
+}
+
 const char *sim_port_address(const struct sim_port *port)
 {
 	return port->address;

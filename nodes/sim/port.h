@@ -12,7 +12,7 @@
 
 #include <meterloom/error.h>
 
-#include "sim/line.h"
+#include "sim/bus.h"
 
 struct ml_lane;
 struct sim_port;
@@ -37,6 +37,10 @@ int sim_port_open_tcp(struct ml_lane *lane, const struct sim_behind *behind, con
 /* To the master. What it does not take is lost, as on a real line. */
 void sim_port_send(struct sim_port *port, const uint8_t *bytes, size_t length);
 
+/* Pulled out, it is gone for the master: the terminal and its link, or the listening port and its
+ * connections. Put back in it has the same name (a pseudo-terminal without a link: another). */
+int sim_port_pull(struct sim_port *port, bool pulled, struct ml_error *err);
+
 /* ---- With virtual meters behind it ---- */
 
 /* A pseudo-terminal; `link` (may be NULL) becomes a symbolic link to it, replacing one that is
@@ -47,6 +51,11 @@ int sim_port_pty(struct ml_lane *lane, const struct sim_options *options, const 
 /* A TCP port (0: a free one). One master at a time: the newest. */
 int sim_port_tcp(struct ml_lane *lane, const struct sim_options *options, const char *address,
 	uint16_t port, struct sim_port **ret_port, struct ml_error *err);
+
+/* The bus behind it; NULL: something else is. */
+struct sim_bus *sim_port_bus(const struct sim_port *port);
+/* Something was done to the bus by hand. */
+void sim_port_touch(struct sim_port *port);
 
 /* The address for a gateway: "serial:/dev/pts/3", "tcp:127.0.0.1:10001". */
 const char *sim_port_address(const struct sim_port *port);

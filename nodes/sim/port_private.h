@@ -16,7 +16,10 @@ struct sim_port {
 	struct ml_lane *lane;
 	struct sim_behind behind;
 	char address[SIM_ADDRESS_MAX];
+	struct sim_bus *bus; /* behind it; NULL: something else */
 	void (*send)(struct sim_port *port, const uint8_t *bytes, size_t length);
+	int (*pull)(struct sim_port *port, bool pulled, struct ml_error *err);
+	void (*touch)(struct sim_port *port); /* NULL: there is no bus */
 	/* Closes what it holds and frees the port in the end. */
 	void (*close)(struct sim_port *port);
 };

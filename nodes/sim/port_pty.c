@@ -20,9 +20,8 @@
 
 struct pty {
 	struct sim_port base;
-	int fd;
-	uv_poll_t poll;
-	bool polling;
+	int fd;          /* -1: it is pulled out */
+	uv_poll_t *poll; /* the loop's once it is closing; NULL: none */
 	struct ml_timer again;
 	char *link; /* owned; NULL: none */
 	char device[64];
@@ -59,7 +58,7 @@ static void hear(struct pty *pty)
 		look_at_rate(pty);
 		sim_port_received(&pty->base, bytes, (size_t)n);
 	} else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
-		(void)uv_poll_stop(&pty->poll);
+		(void)uv_poll_stop(pty->poll);
 		ml_timer_start(&pty->again, ml_lane_now(pty->base.lane) + LOOK_AGAIN);
 	}
 }
@@ -74,7 +73,7 @@ static void on_poll(uv_poll_t *handle, int status, int events)
 static void look_again(struct ml_timer *timer)
 {
 	struct pty *pty = timer->user;
-	(void)uv_poll_start(&pty->poll, UV_READABLE, on_poll);
+	(void)uv_poll_start(pty->poll, UV_READABLE, on_poll);
 	hear(pty);
 }
 
@@ -87,32 +86,33 @@ static void pty_send(struct sim_port *port, const uint8_t *bytes, size_t length)
 
 static void on_closed(uv_handle_t *handle)
 {
-	struct pty *pty = handle->data;
-	free(pty->link);
-	free(pty);
+	free(handle);
+}
+
+static void take_away(struct pty *pty)
+{
+	char target[sizeof pty->device];
+	ml_timer_stop(&pty->again);
+	const ssize_t n = pty->link ? readlink(pty->link, target, sizeof target) : -1;
+	if (n > 0 && (size_t)n == strlen(pty->device) &&
+		memcmp(target, pty->device, (size_t)n) == 0)
+		(void)unlink(pty->link);
+	if (pty->poll) {
+		(void)uv_poll_stop(pty->poll);
+		uv_close((uv_handle_t *)pty->poll, on_closed);
+	}
+	if (pty->fd >= 0)
+		(void)close(pty->fd);
+	pty->poll = NULL;
+	pty->fd = -1;
 }
 
 static void pty_close(struct sim_port *port)
 {
 	struct pty *pty = (struct pty *)port;
-	char target[sizeof pty->device];
-	ml_timer_stop(&pty->again);
-	if (pty->link) {
-		const ssize_t n = readlink(pty->link, target, sizeof target - 1);
-		if (n > 0 && (size_t)n == strlen(pty->device) &&
-			memcmp(target, pty->device, (size_t)n) == 0)
-			(void)unlink(pty->link);
-	}
-	if (pty->polling)
-		(void)uv_poll_stop(&pty->poll);
-	if (pty->fd >= 0)
-		(void)close(pty->fd);
-	if (pty->polling) {
-		uv_close((uv_handle_t *)&pty->poll, on_closed);
-	} else {
-		free(pty->link);
-		free(pty);
-	}
+	take_away(pty);
+	free(pty->link);
+	free(pty);
 }
 
 static int make_link(const char *device, const char *link, struct ml_error *err)
@@ -150,6 +150,45 @@ static int open_pair(struct pty *pty, unsigned baud, struct ml_error *err)
 	return 0;
 }
 
+static int bring(struct pty *pty, struct ml_error *err)
+{
+	int result = open_pair(pty, pty->base.behind.baud, err);
+	if (result == 0 && pty->link)
+		result = make_link(pty->device, pty->link, err);
+	if (result == 0 && !(pty->poll = calloc(1, sizeof *pty->poll)))
+		result = ml_error_set(err, -ENOMEM, "out of memory");
+	if (result == 0) {
+		result = uv_poll_init(ml_lane_loop(pty->base.lane), pty->poll, pty->fd);
+		if (result < 0) {
+			ml_error_set(err, result, "%s: %s", pty->device, uv_strerror(result));
+			free(pty->poll);
+			pty->poll = NULL;
+		}
+	}
+	if (result < 0) {
+		take_away(pty);
+		return result;
+	}
+	pty->poll->data = pty;
+	(void)uv_poll_start(pty->poll, UV_READABLE, on_poll);
+	/* As a source takes it. */
+	const char *name = pty->link ? pty->link : pty->device;
+	(void)snprintf(pty->base.address, sizeof pty->base.address, "serial:%s%s",
+		name[0] == '/' || strncmp(name, "./", 2) == 0 ? "" : "./", name);
+	return 0;
+}
+
+static int pty_pull(struct sim_port *port, bool pulled, struct ml_error *err)
+{
+	struct pty *pty = (struct pty *)port;
+	if (pulled == (pty->fd < 0))
+		return 0;
+	if (!pulled)
+		return bring(pty, err);
+	take_away(pty);
+	return 0;
+}
+
 int sim_port_open_pty(struct ml_lane *lane, const struct sim_behind *behind, const char *link,
 	struct sim_port **ret_port, struct ml_error *err)
 {
@@ -161,32 +200,21 @@ int sim_port_open_pty(struct ml_lane *lane, const struct sim_behind *behind, con
 		return ml_error_set(err, -ENOMEM, "out of memory");
 	}
 	pty->fd = -1;
-	pty->base.lane = lane;
-	pty->base.behind = *behind;
-	pty->base.send = pty_send;
-	pty->base.close = pty_close;
+	pty->base = (struct sim_port){.lane = lane,
+		.behind = *behind,
+		.send = pty_send,
+		.pull = pty_pull,
+		.close = pty_close};
 	ml_timer_init(&pty->again, lane, look_again, pty);
-	int result = open_pair(pty, behind->baud, err);
-	if (result == 0 && link)
-		result = make_link(pty->device, link, err);
-	if (result == 0 && link && !(pty->link = strdup(link)))
+	int result = 0;
+	if (link && !(pty->link = strdup(link)))
 		result = ml_error_set(err, -ENOMEM, "out of memory");
-	if (result == 0) {
-		result = uv_poll_init(ml_lane_loop(lane), &pty->poll, pty->fd);
-		if (result < 0)
-			ml_error_set(err, result, "%s: %s", pty->device, uv_strerror(result));
-	}
+	if (result == 0)
+		result = bring(pty, err);
 	if (result < 0) {
 		sim_port_close(&pty->base);
 		return result;
 	}
-	pty->polling = true;
-	pty->poll.data = pty;
-	(void)uv_poll_start(&pty->poll, UV_READABLE, on_poll);
-	/* As a source takes it. */
-	const char *name = link ? link : pty->device;
-	(void)snprintf(pty->base.address, sizeof pty->base.address, "serial:%s%s",
-		name[0] == '/' || strncmp(name, "./", 2) == 0 ? "" : "./", name);
 	*ret_port = &pty->base;
 	return 0;
 }

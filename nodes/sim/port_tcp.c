@@ -21,8 +21,10 @@ struct client {
 
 struct tcp_port {
 	struct sim_port base;
-	uv_tcp_t listener;
+	uv_tcp_t *listener;    /* the loop's once it is closing; NULL: it is pulled out */
 	struct client *client; /* the newest; NULL: none */
+	char *host;            /* owned */
+	uint16_t number;       /* 0: not yet known */
 };
 
 static void client_closed(uv_handle_t *handle)
@@ -89,37 +91,76 @@ static void tcp_send(struct sim_port *base, const uint8_t *bytes, size_t length)
 
 static void on_closed(uv_handle_t *handle)
 {
-	free(handle->data);
+	free(handle);
+}
+
+static void take_away(struct tcp_port *port)
+{
+	drop_client(port->client);
+	if (port->listener)
+		uv_close((uv_handle_t *)port->listener, on_closed);
+	port->listener = NULL;
 }
 
 static void tcp_close(struct sim_port *base)
 {
 	struct tcp_port *port = (struct tcp_port *)base;
-	drop_client(port->client);
-	uv_close((uv_handle_t *)&port->listener, on_closed);
+	take_away(port);
+	free(port->host);
+	free(port);
 }
 
-static int bind_and_listen(struct tcp_port *port, const char *address, uint16_t number)
+static int bind_and_listen(struct tcp_port *port)
 {
+	const char *address = port->host;
+	const uint16_t number = port->number;
 	struct sockaddr_storage at = {0};
 	struct sockaddr_storage got = {0};
 	int size = sizeof got;
 	int result = strchr(address, ':') ? uv_ip6_addr(address, number, (struct sockaddr_in6 *)&at)
 					  : uv_ip4_addr(address, number, (struct sockaddr_in *)&at);
 	if (result == 0)
-		result = uv_tcp_bind(&port->listener, (struct sockaddr *)&at, 0);
+		result = uv_tcp_bind(port->listener, (struct sockaddr *)&at, 0);
 	if (result == 0)
-		result = uv_listen((uv_stream_t *)&port->listener, BACKLOG, on_connection);
+		result = uv_listen((uv_stream_t *)port->listener, BACKLOG, on_connection);
 	if (result == 0)
-		result = uv_tcp_getsockname(&port->listener, (struct sockaddr *)&got, &size);
+		result = uv_tcp_getsockname(port->listener, (struct sockaddr *)&got, &size);
 	if (result < 0)
 		return result;
 	const unsigned real =
 		ntohs(got.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&got)->sin6_port
 						: ((struct sockaddr_in *)&got)->sin_port);
+	port->number = (uint16_t)real;
 	const bool v6 = got.ss_family == AF_INET6;
 	(void)snprintf(port->base.address, sizeof port->base.address, "tcp:%s%s%s:%u",
 		v6 ? "[" : "", address, v6 ? "]" : "", real);
+	return 0;
+}
+
+static int bring(struct tcp_port *port, struct ml_error *err)
+{
+	port->listener = calloc(1, sizeof *port->listener);
+	if (!port->listener)
+		return ml_error_set(err, -ENOMEM, "out of memory");
+	(void)uv_tcp_init(ml_lane_loop(port->base.lane), port->listener);
+	port->listener->data = port;
+	const int result = bind_and_listen(port);
+	if (result < 0) {
+		ml_error_set(err, result, "%s:%u cannot be listened on: %s", port->host,
+			port->number, uv_strerror(result));
+		take_away(port);
+	}
+	return result;
+}
+
+static int tcp_pull(struct sim_port *base, bool pulled, struct ml_error *err)
+{
+	struct tcp_port *port = (struct tcp_port *)base;
+	if (pulled == (port->listener == NULL))
+		return 0;
+	if (!pulled)
+		return bring(port, err);
+	take_away(port);
 	return 0;
 }
 
@@ -127,22 +168,24 @@ int sim_port_open_tcp(struct ml_lane *lane, const struct sim_behind *behind, con
 	uint16_t number, struct sim_port **ret_port, struct ml_error *err)
 {
 	struct tcp_port *port = calloc(1, sizeof *port);
+	char *host = strdup(address);
 	*ret_port = NULL;
-	if (!port) {
+	if (!port || !host) {
+		free(port);
+		free(host);
 		if (behind->closed)
 			behind->closed(behind->user);
 		return ml_error_set(err, -ENOMEM, "out of memory");
 	}
-	port->base.lane = lane;
-	port->base.behind = *behind;
-	port->base.send = tcp_send;
-	port->base.close = tcp_close;
-	(void)uv_tcp_init(ml_lane_loop(lane), &port->listener);
-	port->listener.data = port;
-	const int result = bind_and_listen(port, address, number);
+	port->base = (struct sim_port){.lane = lane,
+		.behind = *behind,
+		.send = tcp_send,
+		.pull = tcp_pull,
+		.close = tcp_close};
+	port->host = host;
+	port->number = number;
+	const int result = bring(port, err);
 	if (result < 0) {
-		ml_error_set(err, result, "%s:%u cannot be listened on: %s", address, number,
-			uv_strerror(result));
 		sim_port_close(&port->base);
 		return result;
 	}

@@ -340,8 +340,7 @@ static ml_time next_change(struct sim_simulation *s, ml_time until)
 	ml_time next = ml_clock_monotonic(s->clock) + SLICE;
 	next = next < until ? next : until;
 	for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
-		ml_time change;
-		(void)sim_world_holds(s->world, faults[i], 0, &change);
+		const ml_time change = sim_world_change(s->world, faults[i]);
 		next = change < next ? change : next;
 	}
 	return next;
@@ -353,9 +352,8 @@ int sim_simulation_run(struct sim_simulation *s, ml_time until, struct ml_error 
 		ml_engine_simulate(s->engine, next_change(s, until));
 		take_events(s);
 		mend_refusals(s);
-		sim_world_reset_meters(s->world);
 		set_clock(s);
-		if (sim_world_passed(s->world, SIM_RESTART, 0)) {
+		if (sim_world_restarts(s->world)) {
 			const int result = restart(s, err);
 			if (result < 0)
 				return result;

@@ -78,7 +78,8 @@ static int map_bus(
 	const int number = sim_world_add_bus(s->world, &options);
 	if (number < 0)
 		return ml_error_set(err, number, "more than %d buses", SIM_BUSES_MAX);
-	append_list(s, sim_world_line(s->world, (unsigned)number), options.baud, bus ? bus : "");
+	append_list(s, sim_bus_line(sim_world_bus(s->world, (unsigned)number)), options.baud,
+		bus ? bus : "");
 	(void)snprintf(text, sizeof text, "sim:bus=%d", number);
 	s->result.buses++;
 	s->result.meters += options.meters;

@@ -10,16 +10,16 @@
 #include <meterloom/engine.h>
 #include <meterloom/node.h>
 
-#include "sim/line.h"
+#include "sim/bus.h"
 #include "sim/world.h"
 
 struct sim_stream {
 	struct ml_stream head;
 	struct ml_lane *lane;
-	struct sim_line *line;   /* owned, but where it is a world's */
+	struct sim_bus *of;      /* owned, but where it is a world's */
+	struct sim_line *line;   /* of it */
 	struct sim_world *world; /* NULL: a line of its own */
-	unsigned bus;
-	ml_time change; /* when the world's line breaks, or comes back */
+	ml_time change;          /* when the line breaks, or comes back */
 	struct ml_timer timer;
 	bool opened, draining, closed, failed;
 	bool telling; /* in a callback: closing must wait */
@@ -28,7 +28,7 @@ struct sim_stream {
 static void free_stream(struct sim_stream *s)
 {
 	if (!s->world)
-		sim_line_free(s->line);
+		sim_bus_free(s->of);
 	free(s);
 }
 
@@ -42,8 +42,8 @@ static ml_time wall_of(const struct sim_stream *s)
 static bool tell_broken(struct sim_stream *s)
 {
 	struct ml_error err = ML_ERROR_NONE;
-	if (!s->world || (s->opened && ml_lane_now(s->lane) < s->change) ||
-		!sim_world_line_broken(s->world, s->bus, &s->change))
+	const ml_time now = ml_lane_now(s->lane);
+	if ((s->opened && now < s->change) || !sim_bus_broken(s->of, now, &s->change))
 		return false;
 	ml_error_set(&err, -EIO, "the simulated line is broken");
 	s->failed = true;
@@ -57,7 +57,7 @@ static void plan(struct sim_stream *s)
 	ml_time when = sim_line_when(s->line);
 	if (s->failed)
 		return;
-	when = s->world && s->change < when ? s->change : when;
+	when = s->change < when ? s->change : when;
 	if (s->draining && sim_line_drained(s->line) < when)
 		when = sim_line_drained(s->line);
 	if (when == ML_NEVER)
@@ -176,21 +176,23 @@ static int sim_open(struct ml_engine *engine, struct ml_lane *lane, const char *
 	if (result < 0)
 		return result;
 	struct sim_world *world = options.bus > 0 ? sim_world_of(engine) : NULL;
-	if (options.bus > 0 && (!world || !sim_world_line(world, options.bus)))
+	struct sim_bus *bus = world ? sim_world_bus(world, options.bus) : NULL;
+	if (options.bus > 0 && !bus)
 		return ml_error_set(err, -ENOENT,
 			"there is no simulated bus %u here: it is made by "
 			"`meterloom simulate`",
 			options.bus);
 	struct sim_stream *s = calloc(1, sizeof *s);
-	struct sim_line *own = world ? NULL : sim_line_new(&options);
-	if (!s || (!world && !own)) {
+	bus = bus ? bus : sim_bus_new(&options, NULL, ml_lane_now(lane));
+	if (!s || !bus) {
 		free(s);
-		sim_line_free(own);
+		if (!world)
+			sim_bus_free(bus);
 		return ml_error_set(err, -ENOMEM, "out of memory");
 	}
-	s->bus = options.bus;
 	s->world = world;
-	s->line = world ? sim_world_line(world, options.bus) : own;
+	s->of = bus;
+	s->line = sim_bus_line(bus);
 	sim_line_set_rate(s->line, (struct sim_rate){line->baud, line->parity});
 	s->head = (struct ml_stream){.ops = &sim_ops, .events = events, .user = user};
 	s->lane = lane;

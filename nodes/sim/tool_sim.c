@@ -44,6 +44,11 @@ static const char help[] =
 	"  --autobaud          meters follow the rate of the master\n"
 	"  --echo              the master hears what it sends, as behind some converters\n"
 	"  --fast              no time passes on the line\n"
+	"  --fault TEXT        what goes wrong, such as 'meter-silent which=3 every=10min "
+	"lasts=60s';\n"
+	"                      may be given several times\n"
+	"  --faults FILE       the same from a JSON file: docs/how-to/simulate.md\n"
+	"  --list-faults       all there are\n"
 	"  --pty               on a pseudo-terminal, whose name is printed\n"
 	"  --link PATH         a symbolic link to it, so that its name stays the same\n"
 	"  --tcp [ADDRESS:]PORT  behind a TCP port, as behind a converter (address 127.0.0.1)\n"
@@ -65,7 +70,7 @@ static const char help[] =
 
 struct tool {
 	struct sim_options options;
-	bool pty, list_json, head_end;
+	bool pty, list_json, list_faults, head_end;
 	const char *link, *tcp, *list;
 	enum sim_addressing addressing;
 	char head_end_address[ADDRESS_MAX];
@@ -108,6 +113,9 @@ enum option_key {
 	OPT_ODD_BAUD,
 	OPT_AUTOBAUD,
 	OPT_ECHO,
+	OPT_FAULT,
+	OPT_FAULTS,
+	OPT_LIST_FAULTS,
 	OPT_PTY,
 	OPT_LINK,
 	OPT_TCP,
@@ -132,6 +140,9 @@ static const struct option options[] = {
 	{"odd-baud", required_argument, NULL, OPT_ODD_BAUD},
 	{"autobaud", no_argument, NULL, OPT_AUTOBAUD},
 	{"echo", no_argument, NULL, OPT_ECHO},
+	{"fault", required_argument, NULL, OPT_FAULT},
+	{"faults", required_argument, NULL, OPT_FAULTS},
+	{"list-faults", no_argument, NULL, OPT_LIST_FAULTS},
 	{"pty", no_argument, NULL, OPT_PTY},
 	{"link", required_argument, NULL, OPT_LINK},
 	{"tcp", required_argument, NULL, OPT_TCP},
@@ -181,6 +192,47 @@ static int set_number(struct tool *t, const char *name, const char *value)
 			strcmp(name, "meters") == 0 ? " from 1 to 10000"
 			: strstr(name, "baud")      ? " from 300 to 115200"
 						    : "");
+	return 0;
+}
+
+static int add_fault(struct tool *t, const char *text)
+{
+	struct ml_error err = ML_ERROR_NONE;
+	struct sim_rule rule;
+	if (sim_rule_parse(text, strlen(text), &rule, &err) < 0 ||
+		sim_faults_add(&t->options.faults, &rule, &err) < 0)
+		return complain("--fault '%s': %s", text, err.text);
+	return 0;
+}
+
+static int read_faults(struct tool *t, const char *path)
+{
+	struct ml_error err = ML_ERROR_NONE;
+	struct ml_errors errors = {0};
+	struct ml_buffer text = {0};
+	struct sim_faults faults;
+	int result = ml_tool_read_file(path, SCRIPT_MAX, &text, &err);
+	if (result < 0) {
+		result = complain("%s", err.text);
+	} else if (sim_faults_parse(text.data, text.length, &faults, &errors) < 0) {
+		ml_tool_print_errors(stderr, path, &errors);
+		result = WRONG_USAGE;
+	}
+	for (size_t i = 0; result == 0 && i < faults.count; i++) {
+		if (sim_faults_add(&t->options.faults, &faults.rules[i], &err) < 0)
+			result = complain("%s: %s", path, err.text);
+	}
+	ml_errors_free(&errors);
+	ml_buffer_free(&text);
+	return result;
+}
+
+static int write_faults(void)
+{
+	for (int i = 0; i < SIM_FAULTS; i++) {
+		const struct sim_fault_info *info = sim_fault_info((enum sim_fault)i);
+		(void)printf("%-22s  %s\n", info->name, info->help);
+	}
 	return 0;
 }
 
@@ -251,6 +303,13 @@ static int set_option(struct tool *t, int key, const char *value)
 	case OPT_FAST:
 		t->options.fast = true;
 		return 0;
+	case OPT_FAULT:
+		return add_fault(t, value);
+	case OPT_FAULTS:
+		return read_faults(t, value);
+	case OPT_LIST_FAULTS:
+		t->list_faults = true;
+		return 0;
 	case OPT_PTY:
 		t->pty = true;
 		return 0;
@@ -306,7 +365,7 @@ static int read_arguments(struct tool *t, int argc, char **argv)
 	}
 	if (optind < argc)
 		return complain("'%s' is not expected; options begin with --", argv[optind]);
-	if (!t->pty && !t->tcp && !t->list && !t->head_end)
+	if (!t->pty && !t->tcp && !t->list && !t->list_faults && !t->head_end)
 		t->pty = true;
 	return 0;
 }
@@ -465,6 +524,8 @@ int sim_tool_main(int argc, char **argv, const struct ml_family *const *families
 		(void)fputs(help, stdout);
 		result = 0;
 	} else if (result == 0) {
+		if (t.list_faults)
+			result = write_faults();
 		if (t.list)
 			result = write_list(&t);
 		if (result == 0 && (t.pty || t.tcp || t.head_end))

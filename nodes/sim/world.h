@@ -15,6 +15,7 @@
 #include <meterloom/family.h>
 
 #include "meter/receiver.h"
+#include "sim/bus.h"
 #include "sim/fault.h"
 #include "sim/ledger.h"
 #include "sim/line.h"
@@ -37,13 +38,10 @@ void sim_world_free(struct sim_world *world); /* accepts NULL */
 
 /* Adds a bus; its number, from 1, or -ENOMEM, -E2BIG. */
 int sim_world_add_bus(struct sim_world *world, const struct sim_options *options);
-struct sim_line *sim_world_line(struct sim_world *world, unsigned bus); /* NULL: there is none */
+struct sim_bus *sim_world_bus(struct sim_world *world, unsigned bus); /* NULL: there is none */
 
 /* The engine's streams and reports lead into this world from now on, until it ends. */
 void sim_world_enter(struct sim_world *world, struct ml_engine *engine);
-
-/* Resets the counters that are due to begin again; to be called now and then. */
-void sim_world_reset_meters(struct sim_world *world);
 
 /* Nothing goes wrong any more. */
 void sim_world_heal(struct sim_world *world);
@@ -56,6 +54,11 @@ ml_time sim_world_clock_error(struct sim_world *world);
 
 /* Whether no meter has answered for so long. */
 bool sim_world_quiet(const struct sim_world *world, ml_time length);
+
+/* When a fault of the gateway (a restart, a jump of its clock) begins or ends next; ML_NEVER. */
+ml_time sim_world_change(struct sim_world *world, enum sim_fault fault);
+/* How often it was to be restarted since the last call. */
+unsigned sim_world_restarts(struct sim_world *world);
 
 /* How often a fault began, by now. */
 uint64_t sim_world_fault_count(const struct sim_world *world, enum sim_fault fault);
@@ -72,9 +75,6 @@ uint64_t sim_world_uploads(const struct sim_world *world, unsigned head_end, uin
 void sim_world_digest(struct sim_world *world, uint8_t digest[SIM_DIGEST_SIZE]);
 
 /* ---- For streams ---- */
-
-/* Whether the line of a bus is broken; *change: when that changes, or ML_NEVER. */
-bool sim_world_line_broken(struct sim_world *world, unsigned bus, ml_time *change);
 
 /* The world that an engine is in; NULL: none. */
 struct sim_world *sim_world_of(struct ml_engine *engine);

@@ -6,6 +6,7 @@
 
 #include <mbedtls/sha256.h>
 
+#include "sim/bus.h"
 #include "sim/world.h"
 
 /* An answer of a meter that may be on its way. */
@@ -15,18 +16,17 @@ struct sim_answer {
 	bool damaged, late;
 	bool data;      /* it is a telegram */
 	bool repeating; /* that was sent before */
-	size_t noise;   /* bytes before it that nobody sent */
+	bool perhaps;   /* it need not be taken */
 	size_t length;  /* without these */
 	uint8_t bytes[MBUS_FRAME_MAX];
 };
 
 enum { SIM_ANSWERS_KEPT = 4 };
 
-struct sim_bus {
+struct sim_world_bus {
 	struct sim_world *world;
-	struct sim_line *line;      /* owned */
+	struct sim_bus *bus;        /* owned */
 	unsigned number;            /* from 1 */
-	size_t first_meter;         /* its number among all meters, from 0 */
 	struct sim_answer *answers; /* SIM_ANSWERS_KEPT a meter, the newest first; owned */
 };
 
@@ -35,22 +35,12 @@ struct sim_head_end {
 	uint64_t uploads, failed;
 };
 
-/* The episodes of one rule, one a place where it may happen. */
-struct sim_chances {
-	struct sim_episode *episodes; /* owned; made when first asked for */
-	uint64_t *resets;             /* done at each; owned */
-	size_t count;
-};
-
 struct sim_world {
 	const struct ml_clock *clock;
-	ml_time wall; /* of the world when it began */
-	uint64_t seed;
-	struct sim_faults faults;
-	struct sim_chances chances[SIM_RULES_MAX];
-	uint64_t draws;
-	ml_time last_answer;                  /* monotonic */
-	struct sim_bus *buses[SIM_BUSES_MAX]; /* owned */
+	ml_time wall;                               /* of the world when it began */
+	struct sim_plan *plan;                      /* owned; of all its places */
+	ml_time last_answer;                        /* monotonic */
+	struct sim_world_bus *buses[SIM_BUSES_MAX]; /* owned */
 	unsigned bus_count;
 	size_t meter_count;
 	struct sim_head_end head_ends[SIM_LEDGER_HEAD_ENDS_MAX];
@@ -66,10 +56,6 @@ struct sim_world {
 /* The rule by which the fault is there now at this place (from 0), and hits this time; NULL: none.
  */
 const struct sim_rule *sim_world_hit(struct sim_world *world, enum sim_fault fault, size_t place);
-/* Whether there is one, whomever it hits. */
-bool sim_world_holds(struct sim_world *world, enum sim_fault fault, size_t place, ml_time *change);
-/* How many of a fault without a length have passed at a place since the last call. */
-unsigned sim_world_passed(struct sim_world *world, enum sim_fault fault, size_t place);
 uint64_t sim_world_draw(struct sim_world *world);
 
 /* ---- world_head_end.c ---- */

@@ -36,8 +36,17 @@ static void wrong_files_are_told_with_their_place(void **state)
 		"{\"faults\": [\n{\"fault\": \"restart\"}]}", 2, "/faults/0", "either \"per_day\"");
 	expect_error("{\"faults\": [\n\n{\"fault\": \"restart\", \"per_day\": 1, \"at\": 2}]}", 3,
 		"/faults/0", "either \"per_day\"");
-	expect_error("{\"faults\": [{\"fault\": \"line-broken\", \"at\": 2}]}", 1, "/faults/0",
+	expect_error("{\"faults\": [{\"fault\": \"line-broken\", \"per_day\": 2}]}", 1, "/faults/0",
 		"\"lasts\"");
+	expect_error("{\"faults\": [{\"fault\": \"line-broken\", \"lasts\": \"90x\"}]}", 1,
+		"/faults/0/lasts", "90s");
+	expect_error("{\"faults\": [{\"fault\": \"line-broken\", \"lasts\": [1]}]}", 1,
+		"/faults/0/lasts", "a list");
+	expect_error("{\"faults\": [\n\"line-broken\"]}", 2, "/faults/0", "an object");
+	expect_error("{\"faults\": [{\"fault\": \"line-broken\", \"by\": 1}]}", 1, "/faults/0",
+		"means nothing");
+	expect_error("{\"faults\": [{\"fault\": \"head-end-busy\", \"lasts\": 1}]}", 1, "/faults/0",
+		"\"by\"");
 	expect_error(
 		"{\"faults\": [{\"fault\": \"clock-jump\", \"at\": 2}]}", 1, "/faults/0", "\"by\"");
 	expect_error("{\"faults\": [{\"fault\": \"meter-slow\", \"at\": 2, \"lasts\": 1, \"by\": "
@@ -71,6 +80,82 @@ static void a_file_says_what_and_when(void **state)
 	assert_true(faults.rules[1].every == 0);
 	assert_true(faults.rules[1].at == 12 * ML_HOUR);
 	assert_true(faults.rules[1].by == -ML_HOUR);
+}
+
+static void expect_wrong(const char *text, long long at, const char *part)
+{
+	struct sim_rule rule;
+	struct ml_error err = ML_ERROR_NONE;
+	if (sim_rule_parse(text, strlen(text), &rule, &err) == 0)
+		fail_msg("'%s' is taken", text);
+	if (err.at != at || !strstr(err.text, part))
+		fail_msg("'%s': %lld: %s", text, err.at, err.text);
+}
+
+static void a_rule_can_be_typed(void **state)
+{
+	(void)state;
+	static const char *const same[] = {"meter-slow which=3 every=10min lasts=90s by=200ms",
+		"every=600s,which=3,lasts=1.5,fault=meter-slow,by=0.2",
+		" meter-slow ,per_day=144  by=0.2s lasts=1.5min which=3"};
+	struct sim_rule rule;
+	for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
+		assert_int_equal(sim_rule_parse(same[i], strlen(same[i]), &rule, NULL), 0);
+		assert_int_equal(rule.fault, SIM_METER_SLOW);
+		assert_true(rule.every == 10 * ML_MINUTE && rule.lasts == 90 * ML_SEC);
+		assert_true(rule.by == 200 * ML_MSEC);
+		assert_int_equal(rule.which, 3);
+		assert_int_equal(rule.share, 100);
+	}
+	/* Without more it is there from the beginning to the end. */
+	assert_int_equal(sim_rule_parse("meter-silent", 12, &rule, NULL), 0);
+	assert_true(rule.every == 0 && rule.at == 0 && rule.lasts == ML_NEVER);
+	expect_wrong("", 0, "expected \"fault\"");
+	expect_wrong("meter-slient", 0, "meter-silent");
+	expect_wrong("meter-silent whch=3", 13, "which");
+	expect_wrong("meter-silent which=3 which=4", 21, "twice");
+	expect_wrong("meter-silent which=x", 13, "which=x");
+	expect_wrong("meter-silent at=1 every=2", 0, "either");
+	expect_wrong("meter-reset", 0, "when it happens");
+}
+
+static void rules_are_split_by_bus(void **state)
+{
+	(void)state;
+	static const char text[] =
+		"{\"faults\": [{\"fault\": \"meter-silent\", \"which\": 12},"
+		"{\"fault\": \"meter-slow\"}, {\"fault\": \"line-cut\", \"which\": 2},"
+		"{\"fault\": \"restart\", \"at\": 1}]}";
+	struct sim_faults faults;
+	struct sim_faults own = {0};
+	struct ml_errors errors = {0};
+	assert_int_equal(sim_faults_parse(text, strlen(text), &faults, &errors), 0);
+	/* Ten meters on the first bus, five on the second. */
+	assert_int_equal(sim_faults_of_bus(&faults, 1, 0, 10, &own, NULL), 0);
+	assert_int_equal(own.count, 1);
+	assert_int_equal(own.rules[0].fault, SIM_METER_SLOW);
+	own.count = 0;
+	assert_int_equal(sim_faults_of_bus(&faults, 2, 10, 5, &own, NULL), 0);
+	assert_int_equal(own.count, 3);
+	assert_int_equal(own.rules[0].which, 2);
+	assert_int_equal(own.rules[1].which, 0);
+	assert_int_equal(own.rules[2].which, 1);
+}
+
+static void every_fault_is_named_and_explained(void **state)
+{
+	(void)state;
+	for (int i = 0; i < SIM_FAULTS; i++) {
+		const struct sim_fault_info *info = sim_fault_info((enum sim_fault)i);
+		char text[64];
+		struct sim_rule rule;
+		assert_non_null(info->name);
+		assert_true(strlen(info->help) > 5);
+		(void)snprintf(text, sizeof text, "%s at=1h by=1s", info->name);
+		if (sim_rule_parse(text, strlen(text) - (info->by ? 0 : 6), &rule, NULL) < 0)
+			fail_msg("%s", text);
+		assert_int_equal(rule.fault, i);
+	}
 }
 
 /* The begins and ends within a year, by looking each minute. */
@@ -128,6 +213,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(wrong_files_are_told_with_their_place),
 		cmocka_unit_test(a_file_says_what_and_when),
+		cmocka_unit_test(a_rule_can_be_typed),
+		cmocka_unit_test(rules_are_split_by_bus),
+		cmocka_unit_test(every_fault_is_named_and_explained),
 		cmocka_unit_test(faults_come_as_often_and_as_long_as_they_are_to),
 		cmocka_unit_test(what_happens_once_happens_then),
 	};
