@@ -23,6 +23,7 @@ struct pty {
 	int fd;          /* -1: it is pulled out */
 	uv_poll_t *poll; /* the loop's once it is closing; NULL: none */
 	struct ml_timer again;
+	bool alone; /* nobody has the other end open */
 	char *link; /* owned; NULL: none */
 	char device[64];
 };
@@ -50,14 +51,29 @@ static void look_at_rate(struct pty *pty)
 	}
 }
 
+/* What the one who closed it had not read: the system keeps it for whoever comes next, where a
+ * serial line would not. Only its own end can throw it away. */
+static void forget_unread(const struct pty *pty)
+{
+	const int fd = open(pty->device, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	(void)tcflush(fd, TCIFLUSH);
+	(void)close(fd);
+}
+
 static void hear(struct pty *pty)
 {
 	uint8_t bytes[1024];
 	const ssize_t n = read(pty->fd, bytes, sizeof bytes);
+	const bool was_alone = pty->alone;
+	pty->alone = n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
 	if (n > 0) {
 		look_at_rate(pty);
 		sim_port_received(&pty->base, bytes, (size_t)n);
-	} else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
+	} else if (pty->alone) {
+		if (!was_alone)
+			forget_unread(pty);
 		(void)uv_poll_stop(pty->poll);
 		ml_timer_start(&pty->again, ml_lane_now(pty->base.lane) + LOOK_AGAIN);
 	}
@@ -80,7 +96,8 @@ static void look_again(struct ml_timer *timer)
 /* What nobody reads is lost, as on a real line. */
 static void pty_send(struct sim_port *port, const uint8_t *bytes, size_t length)
 {
-	const ssize_t n = write(((struct pty *)port)->fd, bytes, length);
+	const struct pty *pty = (const struct pty *)port;
+	const ssize_t n = pty->alone ? 0 : write(pty->fd, bytes, length);
 	(void)n;
 }
 

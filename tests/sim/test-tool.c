@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
@@ -161,6 +162,27 @@ static void ask_meter(const char *device)
 	(void)close(fd);
 }
 
+/* Whoever opens the terminal hears nothing that was meant for the one before. */
+static void leave_meter_speaking(const char *device)
+{
+	uint8_t bytes[MBUS_FRAME_MAX];
+	const size_t length = mbus_build_req_ud2(bytes, 1, true);
+	int left = 1;
+	int fd = open(device, O_RDWR | O_NOCTTY);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, bytes, length), (ssize_t)length);
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	assert_int_equal(poll(&p, 1, PATIENCE), 1);
+	for (int tries = 0; left > 0 && tries < PATIENCE; tries += 5) {
+		(void)close(fd);
+		(void)poll(NULL, 0, 5);
+		fd = open(device, O_RDWR | O_NOCTTY);
+		assert_int_equal(ioctl(fd, FIONREAD, &left), 0);
+	}
+	assert_int_equal(left, 0);
+	(void)close(fd);
+}
+
 static size_t ignore(char *bytes, size_t size, size_t count, void *user)
 {
 	(void)bytes;
@@ -202,6 +224,8 @@ static void meters_and_head_end_run_until_they_are_stopped(void **state)
 			    "503", NULL});
 	listen_for(&run, "reports are kept in");
 	assert_non_null(strstr(run.text, "2 meters at serial:"));
+	ask_meter(link);
+	leave_meter_speaking(link);
 	ask_meter(link);
 	/* A terminal that was closed may be opened again. */
 	ask_meter(link);
