@@ -12,5 +12,10 @@ export default defineConfig({
 		modulePreload: { polyfill: false },
 		reportCompressedSize: false,
 	},
-	server: { proxy: { '/api': { target: gateway, changeOrigin: true } } },
+	// The gateway takes commands of its own page alone: they come as if from it.
+	server: {
+		proxy: {
+			'/api': { target: gateway, changeOrigin: true, headers: { Origin: gateway } },
+		},
+	},
 });

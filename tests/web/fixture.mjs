@@ -147,8 +147,11 @@ function freshState() {
 
 export class Fixture {
 	state = freshState();
-	/** the times at which each route was asked */
+	/** each route that was asked */
 	asked = [];
+	/** what it can be called to do: a function of the parameters by the name of the command. What
+	 * it throws is the refusal: { status, errors } */
+	commands = {};
 	#assets;
 	#server;
 	#port = 0;
@@ -207,6 +210,23 @@ export class Fixture {
 		return { time: new Date().toISOString(), nodes, edges, lanes: {} };
 	}
 
+	/** Runs a command; one that is only to be started answers the number of its job. */
+	async #call(request, response, name) {
+		let body = '';
+		for await (const part of request) body += part;
+		const json = (status, value) => {
+			response.writeHead(status, { 'Content-Type': 'application/json' });
+			response.end(typeof value === 'string' ? value : JSON.stringify(value ?? null));
+		};
+		try {
+			const answer = await this.commands[name](JSON.parse(body));
+			if (request.headers.prefer === 'respond-async') json(202, { job: answer });
+			else json(200, answer);
+		} catch ({ status = 500, errors, message }) {
+			json(status, { title: 'Refused', status, detail: message, errors });
+		}
+	}
+
 	#answer(request, response) {
 		const { pathname } = new URL(request.url, this.url);
 		this.asked.push(pathname);
@@ -214,7 +234,14 @@ export class Fixture {
 			response.writeHead(200, { 'Content-Type': 'application/json', ...headers });
 			response.end(JSON.stringify(value));
 		};
+		const called = pathname.split('/commands/')[1];
+		if (called && request.method === 'POST' && this.commands[called])
+			return void this.#call(request, response, called);
 		switch (pathname) {
+			case '/api/v1/commands':
+				return json(
+					Object.keys(this.commands).map((name) => ({ name, params: { properties: {} } })),
+				);
 			case '/api/v1/graph':
 				return json(this.state.graph, { ETag: `"${this.state.revision}"` });
 			case '/api/v1/node-types':

@@ -32,6 +32,7 @@ try {
 	const files = tests.map((name) => join(folder, name.replace(/\.ts$/, '.mjs')));
 	const run = spawnSync(process.execPath, ['--enable-source-maps', '--test', ...files], {
 		stdio: 'inherit',
+		env: { ...process.env, METERLOOM_ROOT: join(here, '..', '..') },
 	});
 	process.exitCode = run.status ?? 1;
 } finally {

@@ -1,11 +1,12 @@
 // The gateway as the page knows it: its graph, its figures, its log, and whether it answers.
 
 import { buildModel, emptyModel, type Model } from '../graph/model';
+import { ROUTES } from './call';
 import { addEntries, lastTroubles } from './log';
 import { Stream, type Connection, type World } from './stream';
-import type { Graph, Job, LogEntry, Metrics, NodeType, Status } from './types';
+import { Tasks } from './task.svelte';
+import type { Command, Graph, Job, LogEntry, Metrics, NodeType, Status } from './types';
 
-const ROUTES = '/api/v1';
 const TIMEOUT = 10_000;
 const HIDDEN_FOR = 60_000; // then a page that nobody sees lets go of the gateway
 const HISTORY = 120; // figures of each wire, one a second
@@ -45,6 +46,13 @@ export class Gateway {
 	lost = $state(0);
 	status = $state.raw<Status>({ version: '', name: '', epoch: 0 });
 	jobs = $state.raw<Job[]>([]);
+	/** what this gateway can do, by name */
+	commands = $state.raw<ReadonlyMap<string, Command>>(new Map());
+	/** how often a source has read a meter or failed to */
+	readouts = $state(0);
+	/** counts the jobs that may have changed the meter list */
+	changes = $state(0);
+	readonly tasks = new Tasks();
 	#types: NodeType[] = [];
 	#stream: Stream;
 
@@ -89,9 +97,10 @@ export class Gateway {
 	}
 
 	async #fetchAll() {
-		const [status, types, metrics, log] = await Promise.all([
+		const [status, types, commands, metrics, log] = await Promise.all([
 			get<Status>('/status'),
 			get<NodeType[]>('/node-types'),
+			get<Command[]>('/commands'),
 			get<Metrics>('/metrics'),
 			get<LogEntry[]>('/log?limit=500'),
 			this.#fetchJobs(),
@@ -101,6 +110,9 @@ export class Gateway {
 		this.status = status.body;
 		this.log = addEntries(same ? this.log : [], log.body);
 		this.#types = types.body;
+		this.commands = new Map(commands.body.map((command) => [command.name, command]));
+		this.changes++; // what happened meanwhile is not known
+		this.tasks.askAll();
 		this.#measure(metrics.body);
 		await this.#fetchGraph();
 	}
@@ -133,10 +145,16 @@ export class Gateway {
 		}
 		this.metrics = metrics;
 		this.history = history;
+		this.readouts = Object.values(metrics.nodes).reduce(
+			(sum, { own }) => sum + (own?.['meters_read'] ?? 0) + (own?.['meters_failed'] ?? 0),
+			0,
+		);
 	}
 
 	#tellJob(job: Job) {
 		const others = this.jobs.filter((other) => other.id !== job.id);
 		this.jobs = job.state === 'running' ? [...others, job] : others;
+		this.tasks.told(job);
+		if (job.rows || (job.state !== 'running' && job.state !== 'queued')) this.changes++;
 	}
 }

@@ -101,5 +101,20 @@ export interface Job {
 	id: number;
 	command: string;
 	state: 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled';
+	cancellable?: boolean;
 	progress?: { done: number; total: number | null; text: string };
+	/** how many it has told so far */
+	rows?: number;
+	errors?: { pointer: string; text: string }[];
+}
+
+/** One job, with the rows that were asked for and, after its end, its result. */
+export interface JobShown extends Job {
+	items?: unknown[];
+	result?: unknown;
+}
+
+export interface Command {
+	name: string;
+	params: { properties: Record<string, { enum?: string[]; default?: unknown }> };
 }

@@ -1,10 +1,19 @@
 // The texts of the page in English. "one|more" are the forms of a plural; {name} is filled in.
 
+import { enMeters } from './en-meters';
+
 export const en = {
+	...enMeters,
+
 	'language.name': 'English',
 	'language.label': 'Language',
 	'theme.dark': 'Dark colours',
 	'skip.log': 'Skip to the log',
+	'skip.meters': 'Skip to the meters',
+
+	'place.label': 'Places',
+	'place.graph': 'Graph',
+	'place.meters': 'Meters',
 
 	'connection.connecting': 'connecting',
 	'connection.live': 'live',

@@ -11,6 +11,8 @@ export interface Formats {
 	duration(seconds: number): string;
 	clock(time: Date): string;
 	dateAndClock(time: Date): string;
+	/** as short as it is plain: of today the time, else the day too */
+	moment(time: Date, now?: Date): string;
 }
 
 export function formatsFor(language: string): Formats {
@@ -30,6 +32,14 @@ export function formatsFor(language: string): Formats {
 		timeStyle: 'medium',
 		hourCycle: 'h23',
 	});
+	const days = new Intl.DateTimeFormat(language, {
+		day: 'numeric',
+		month: 'short',
+		hour: '2-digit',
+		minute: '2-digit',
+		hourCycle: 'h23',
+	});
+	const years = new Intl.DateTimeFormat(language, { dateStyle: 'medium' });
 	const unit = (value: number, name: string) =>
 		new Intl.NumberFormat(language, {
 			style: 'unit',
@@ -56,6 +66,10 @@ export function formatsFor(language: string): Formats {
 		},
 		clock: (time) => clocks.format(time),
 		dateAndClock: (time) => dates.format(time),
+		moment(time, now = new Date()) {
+			if (time.toDateString() === now.toDateString()) return clocks.format(time);
+			return (time.getFullYear() === now.getFullYear() ? days : years).format(time);
+		},
 	};
 }
 

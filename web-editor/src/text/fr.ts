@@ -1,12 +1,20 @@
 // The texts of the page in French.
 
 import type { Key } from './en';
+import { frMeters } from './fr-meters';
 
 export const fr: Record<Key, string> = {
+	...frMeters,
+
 	'language.name': 'Français',
 	'language.label': 'Langue',
 	'theme.dark': 'Couleurs sombres',
 	'skip.log': 'Aller au journal',
+	'skip.meters': 'Aller aux compteurs',
+
+	'place.label': 'Lieux',
+	'place.graph': 'Graphe',
+	'place.meters': 'Compteurs',
 
 	'connection.connecting': 'connexion',
 	'connection.live': 'en direct',

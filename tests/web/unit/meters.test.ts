@@ -1,0 +1,140 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { grouped, measured, withExactValues } from '../../../web-editor/src/meters/exact';
+import {
+	addressOf,
+	comparison,
+	finder,
+	numberOf,
+	shownState,
+	timeOf,
+	window,
+	type Column,
+} from '../../../web-editor/src/meters/list';
+import type { Meter } from '../../../web-editor/src/meters/types';
+import { sorted, type Value } from '../../../web-editor/src/meters/values';
+
+const meter = (order: number, more: Partial<Meter> = {}): Meter => ({
+	point: order + 100,
+	order,
+	moid: `heat ${order}`,
+	state: 'active',
+	bus: '',
+	mode: 'primary',
+	primary: order,
+	multi: 'bus',
+	device: { id: '12345678', manufacturer: 'KAM', medium: 'heat', medium_code: 4, from: '' },
+	earlier_devices: [],
+	readout: { state: 'read', read: '2026-01-31T14:15:00.000Z' },
+	...more,
+});
+const orders = (meters: Meter[], by: Column, down = false) =>
+	[...meters].sort(comparison({ by, down }, 'en', (m) => m.device?.medium ?? '')).map((m) => m.order);
+
+test('names sort as people count, and what has none comes last both ways', () => {
+	const list = [
+		meter(1, { moid: 'Flat 10' }),
+		meter(2, { moid: '' }),
+		meter(3, { moid: 'flat 9' }),
+	];
+	assert.deepEqual(orders(list, 'moid'), [3, 1, 2]);
+	assert.deepEqual(orders(list, 'moid', true), [1, 3, 2]);
+});
+
+test('failed readouts come first where one sorts by them, then what was never read', () => {
+	const list = [
+		meter(1),
+		meter(2, { readout: { state: 'never' } }),
+		meter(3, { readout: { state: 'failed', reason: 'timeout' } }),
+		meter(4, { state: 'passive' }),
+	];
+	assert.deepEqual(orders(list, 'state'), [3, 2, 1, 4]);
+	assert.deepEqual(list.map(shownState), ['read', 'never', 'failed', 'passive']);
+});
+
+test('a meter is found by any of its words, whatever its accents and capitals', () => {
+	const list = [
+		meter(1, { moid: 'Côté Élysée' }),
+		meter(2, { device: null, secondary: '87654321.EFE.00.07', mode: 'secondary' }),
+	];
+	const found = (text: string) =>
+		list.filter(finder(text, () => ['chaleur'])).map((m) => m.order);
+	assert.deepEqual(found('elysee'), [1]);
+	assert.deepEqual(found('ELYS 123'), [1]);
+	assert.deepEqual(found('8765 efe'), [2]);
+	assert.deepEqual(found('#102'), [2]);
+	assert.deepEqual(found('chaleur'), [1, 2]);
+	assert.deepEqual(found(' '), [1, 2]);
+	assert.deepEqual(found('elysee efe'), []);
+});
+
+test('before it has answered a meter is known by its address', () => {
+	const unread = meter(1, { device: null, secondary: '87654321.EFE.00.07', mode: 'secondary' });
+	assert.equal(numberOf(unread), '87654321');
+	assert.equal(addressOf(unread), '87654321.EFE.00.07');
+	assert.equal(addressOf(meter(5)), '5');
+});
+
+test('the time is that of the last try where it failed', () => {
+	const failed = { state: 'failed', read: 'a', tried: 'b' } as const;
+	assert.equal(timeOf(meter(1, { readout: failed })), 'b');
+	assert.equal(timeOf(meter(1, { readout: { state: 'never' } })), '');
+});
+
+test('of a long list the rows in view are drawn, and the one that has the focus', () => {
+	const at = (top: number, kept = -1) => window(4000, { top, height: 360, row: 36 }, kept);
+	const start = at(0);
+	assert.equal(start.drawn[0]!.at, 0);
+	assert.ok(start.drawn.length >= 10 && start.drawn.length < 60);
+	const middle = at(36_000, 3);
+	assert.deepEqual(middle.drawn[0], { at: 3, gap: 3 });
+	const total = middle.drawn.reduce((sum, { gap }) => sum + gap + 1, 0) + middle.after;
+	assert.equal(total, 4000);
+	assert.ok(middle.drawn.some((row) => row.at === 1000));
+	assert.equal(at(1e9).after, 0);
+	assert.deepEqual(window(0, { top: 0, height: 360, row: 36 }, -1), { drawn: [], after: 0 });
+});
+
+test('values keep each digit that the gateway wrote', () => {
+	const told = withExactValues(
+		'{"value":0.000,"of":{"value": 12345678901234567890 },"text":"\\"value\\":1","value2":"value"}',
+	) as Record<string, unknown>;
+	assert.deepEqual(told['value'], { digits: '0.000' });
+	assert.deepEqual(told['of'], { value: { digits: '12345678901234567890' } });
+	assert.equal(told['text'], '"value":1');
+});
+
+test('energy is told in kWh, and durations in the largest unit that is whole', () => {
+	assert.equal(measured('609710000', 'Wh', 'en'), '609,710 kWh');
+	assert.equal(measured('609710500', 'Wh', 'en'), '609,710.5 kWh');
+	assert.equal(measured('5', 'Wh', 'en'), '0.005 kWh');
+	assert.equal(measured('-1200', 'Wh', 'en'), '-1.2 kWh');
+	assert.equal(measured('1234567.50', 'm³', 'fr').replace(/\s/g, ' '), '1 234 567,50 m³');
+	assert.equal(measured('28080000', 's', 'en'), '7,800 h');
+	assert.equal(measured('90', 's', 'en'), '90 s');
+	assert.equal(grouped('1e5', 'en'), '1e5');
+});
+
+test('what is measured comes before what a meter says of itself, earlier days apart', () => {
+	const value = (quantity: string, storage = 0): Value => ({
+		series: quantity + storage,
+		quantity,
+		unit: '',
+		value: null,
+		function: 'instantaneous',
+		storage,
+		tariff: 0,
+		subunit: 0,
+	});
+	const { now, earlier } = sorted([
+		value('fabrication-number'),
+		value('power'),
+		value('energy', 1),
+		value('energy'),
+	]);
+	assert.deepEqual(
+		now.map((each) => each.quantity),
+		['energy', 'power', 'fabrication-number'],
+	);
+	assert.equal(earlier.length, 1);
+});

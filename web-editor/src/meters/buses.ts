@@ -1,0 +1,24 @@
+// The wired buses of the graph that runs.
+
+import type { ModelNode } from '../graph/model';
+
+export const bauds = [300, 600, 1200, 2400, 4800, 9600, 19200, 38400];
+
+/** A bus as meters name it: "" is the default one. */
+export interface Bus {
+	name: string;
+	node: string;
+	interface: string;
+}
+
+export function busesOf(nodes: ModelNode[]): Bus[] {
+	const text = (value: unknown) => (typeof value === 'string' ? value : '');
+	return nodes
+		.filter((node) => node.type === 'mbus-source')
+		.map(({ id, params }) => ({
+			name: text(params['bus']),
+			node: id,
+			interface: text(params['interface']),
+		}))
+		.sort((a, b) => a.name.localeCompare(b.name));
+}
