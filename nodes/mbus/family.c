@@ -4,10 +4,43 @@
 #include "mbus/family.h"
 
 #include "mbus/buses.h"
+#include "mbus/keeper_commands.h"
 
 static const struct ml_node_class *const classes[] = {
 	&mbus_source_class,
 	NULL,
+};
+
+static const struct ml_command commands[] = {
+	{.name = "recording.list",
+		.title = "List recordings",
+		.help = "The recordings of buses that this gateway keeps, the newest first: "
+			"{\"recordings\": [\"20260131-141500.250-bus.txt\", …]}. The action record "
+			"of an "
+			"mbus-source makes them.",
+		.role = ML_ROLE_READ,
+		.lane = "files",
+		.run = mbus_recording_list},
+	{.name = "recording.show",
+		.title = "Get a recording",
+		.help = "The text of a recording, for `meterloom record --show` and `meterloom sim "
+			"--replay`: {\"name\", \"text\", \"next\"}. Of a long one a part; `next` "
+			"is "
+			"where the following part begins, null behind the last.",
+		.role = ML_ROLE_OPERATE,
+		.lane = "files",
+		.params = mbus_recording_show_params,
+		.params_size = sizeof(struct mbus_recording_wanted),
+		.run = mbus_recording_show},
+	{.name = "recording.remove",
+		.title = "Remove a recording",
+		.help = "Removes a recording for good.",
+		.role = ML_ROLE_OPERATE,
+		.lane = "files",
+		.params = mbus_recording_remove_params,
+		.params_size = sizeof(struct mbus_recording_wanted),
+		.run = mbus_recording_remove},
+	{0},
 };
 
 static const struct ml_event_class events[] = {
@@ -74,6 +107,7 @@ const struct ml_family mbus_family = {
 	.size = sizeof(struct ml_family),
 	.name = "mbus",
 	.node_classes = classes,
+	.commands = commands,
 	.events = events,
 	.services = mbus_services,
 };

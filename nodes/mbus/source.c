@@ -122,6 +122,7 @@ static void source_stop(struct ml_node *node, void *self)
 	ml_timer_stop(&s->timer);
 	ml_timer_stop(&s->look);
 	mbus_line_stop(s);
+	mbus_record_stop(s);
 	mbus_round_stop(s);
 }
 

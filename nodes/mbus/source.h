@@ -16,6 +16,7 @@
 #include "meter/list.h"
 
 struct meter_readouts;
+struct mbus_record;
 struct ml_job;
 
 enum { MBUS_PORT_IN, MBUS_PORT_OUT, MBUS_PORT_CONTINUOUS };
@@ -111,7 +112,8 @@ struct mbus_source {
 	char why_lost[ML_ERROR_TEXT_MAX];
 	ml_time lost_since; /* ML_NEVER: it was not open before */
 	char *stable;       /* the address under which an adapter comes back; owned, may be NULL */
-	bool shorted, silent; /* as was told last */
+	bool shorted, silent;       /* as was told last */
+	struct mbus_record *record; /* who writes down what goes over it; NULL: nobody */
 
 	/* the master */
 	struct mbus_master master;
@@ -206,6 +208,16 @@ bool mbus_continuous_go_on(struct mbus_source *s, ml_time *when);
 
 /* source_action.c */
 extern const struct ml_action mbus_source_actions[];
+
+/* source_record.c */
+/* Records for so long, or until so many bytes of text are written. */
+void mbus_record_begin(struct mbus_source *s, struct ml_job *job, ml_time length, uint64_t room);
+void mbus_record_stop(struct mbus_source *s);
+/* Only where s->record is set: */
+void mbus_record_bytes(
+	struct mbus_source *s, bool sent, const uint8_t *bytes, size_t length, bool damaged);
+void mbus_record_baud(struct mbus_source *s, unsigned baud);
+void mbus_record_line(struct mbus_source *s, bool open, const char *why);
 
 /* source_baud.c */
 void mbus_baud_set(struct mbus_source *s, struct ml_job *job, uint32_t point, unsigned baud);

@@ -113,6 +113,43 @@ static void set_baud(struct ml_node *node, void *self, struct ml_job *job, void 
 		mbus_baud_set(s, job, point, (unsigned)p->baud);
 }
 
+/* ---- Record ---- */
+
+struct record {
+	ml_time length;
+	int64_t size;
+};
+
+static const struct ml_param record_params[] = {
+	{.name = "seconds",
+		.kind = ML_PARAM_DURATION,
+		.offset = offsetof(struct record, length),
+		.title = "Duration",
+		.help = "How long is recorded; who cancels the job ends it earlier and keeps what "
+			"was recorded.",
+		.unit = "s",
+		.preset = "300",
+		.min = 1,
+		.max = 604800},
+	{.name = "megabytes",
+		.kind = ML_PARAM_INTEGER,
+		.offset = offsetof(struct record, size),
+		.title = "Size",
+		.help = "How large the file may become: a byte of the line takes three to seven.",
+		.unit = "MB",
+		.preset = "8",
+		.min = 1,
+		.max = 64},
+	{0},
+};
+
+static void record(struct ml_node *node, void *self, struct ml_job *job, void *params)
+{
+	const struct record *p = params;
+	(void)node;
+	mbus_record_begin(self, job, p->length, (uint64_t)p->size * 1000000);
+}
+
 const struct ml_action mbus_source_actions[] = {
 	{.name = "read-now",
 		.title = "Read now",
@@ -132,5 +169,15 @@ const struct ml_action mbus_source_actions[] = {
 		.params = set_baud_params,
 		.params_size = sizeof(struct set_baud),
 		.run = set_baud},
+	{.name = "record",
+		.title = "Record the line",
+		.help = "Writes all that goes over the line, with its times, into a file in "
+			"files/recordings of the data directory, while rounds go on. The result "
+			"names the file; recording.show gives it, `meterloom record --show` "
+			"explains it and `meterloom sim --replay` plays it back. The ten newest "
+			"are kept.",
+		.params = record_params,
+		.params_size = sizeof(struct record),
+		.run = record},
 	{0},
 };

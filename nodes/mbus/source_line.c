@@ -44,6 +44,8 @@ static void lost(struct mbus_source *s, const struct ml_error *err)
 	s->stream = NULL;
 	s->line_state = MBUS_LINE_LOST;
 	(void)snprintf(s->why_lost, sizeof s->why_lost, "%s", err->text);
+	if (s->record)
+		mbus_record_line(s, false, err->text);
 	mbus_line_show(s);
 	if (!s->told_lost) {
 		s->told_lost = true;
@@ -72,6 +74,8 @@ static void on_opened(void *user)
 	struct mbus_source *s = user;
 	s->line_state = MBUS_LINE_OPEN;
 	s->lost_since = ML_NEVER;
+	if (s->record)
+		mbus_record_line(s, true, NULL);
 	remember_adapter(s);
 	mbus_line_show(s);
 	if (s->told_lost) {
@@ -84,6 +88,8 @@ static void on_opened(void *user)
 static void take_in(struct mbus_source *s, const uint8_t *bytes, size_t length, bool damaged)
 {
 	const ml_time now = ml_node_now(s->node);
+	if (s->record)
+		mbus_record_bytes(s, false, bytes, length, damaged);
 	/* Whoever answers shows that the line works: after a loss it is tried quickly again. */
 	s->retry_wait = RETRY_FIRST;
 	if (s->errand && s->errand->received)
@@ -195,6 +201,8 @@ bool mbus_line_send(struct mbus_source *s, const uint8_t *bytes, size_t length)
 	if (s->line_state != MBUS_LINE_OPEN)
 		return false;
 	const int result = ml_stream_write(s->stream, bytes, length);
+	if (result == 0 && s->record)
+		mbus_record_bytes(s, true, bytes, length, false);
 	if (result == 0)
 		return true;
 	if (result == -ENOTCONN) {
@@ -214,6 +222,8 @@ void mbus_line_set_baud(struct mbus_source *s, unsigned baud)
 	if (s->line.baud == baud || s->line_state != MBUS_LINE_OPEN)
 		return;
 	s->line.baud = baud;
+	if (s->record)
+		mbus_record_baud(s, baud);
 	const int result = ml_stream_set_line(s->stream, &s->line);
 	if (result < 0 && result != -ENOTSUP)
 		ml_node_log(

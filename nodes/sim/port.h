@@ -16,6 +16,7 @@
 
 struct ml_lane;
 struct sim_port;
+struct sim_replay;
 
 /* What stands behind a port. */
 struct sim_behind {
@@ -56,6 +57,12 @@ int sim_port_tcp(struct ml_lane *lane, const struct sim_options *options, const 
 struct sim_bus *sim_port_bus(const struct sim_port *port);
 /* Something was done to the bus by hand. */
 void sim_port_touch(struct sim_port *port);
+/* ---- With a recording behind it, which must outlive the port ---- */
+
+int sim_port_replay_pty(struct ml_lane *lane, struct sim_replay *replay, const char *link,
+	struct sim_port **ret_port, struct ml_error *err);
+int sim_port_replay_tcp(struct ml_lane *lane, struct sim_replay *replay, const char *address,
+	uint16_t port, struct sim_port **ret_port, struct ml_error *err);
 
 /* The address for a gateway: "serial:/dev/pts/3", "tcp:127.0.0.1:10001". */
 const char *sim_port_address(const struct sim_port *port);

@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "sim/list.h"
+#include "sim/recording_list.h"
+#include "sim/replay_stream.h"
 #include "sim/simulation_private.h"
 
 static const char *type_of(const json_t *node)
@@ -39,6 +41,13 @@ static bool is_interface(const char *text)
 	       strncmp(text, "sim:", 4) == 0;
 }
 
+/* The file of an interface that plays back a recording, or NULL. */
+static const char *recording_of(const char *interface)
+{
+	return interface && strncmp(interface, "sim:", 4) == 0 ? sim_replay_file(interface + 4)
+							       : NULL;
+}
+
 /* The lines of a bus in the meter list, with its name. */
 static void append_list(
 	struct sim_simulation *s, const struct sim_line *line, unsigned baud, const char *bus)
@@ -61,6 +70,25 @@ static void append_list(
 	ml_buffer_free(&part);
 }
 
+/* A recording is played back as it is; its meters are listed, but what they sent is not in the
+ * ledger. */
+static int map_replay(
+	struct sim_simulation *s, const char *file, const char *bus, struct ml_error *err)
+{
+	struct ml_buffer part = {0};
+	const int count = sim_recording_list(file, bus, false, &part, err);
+	const char *rows = part.data;
+	if (count >= 0 && s->list.length > 0)
+		rows = strstr(rows, "\r\n") + 2;
+	if (count >= 0)
+		ml_buffer_appendf(&s->list, "%s", rows);
+	if (count > 0)
+		s->result.meters += (unsigned)count;
+	s->result.buses += count >= 0;
+	ml_buffer_free(&part);
+	return count < 0 ? count : 0;
+}
+
 static int map_bus(
 	struct sim_simulation *s, json_t *node, const char *interface, struct ml_error *err)
 {
@@ -68,6 +96,9 @@ static int map_bus(
 	char text[64];
 	const json_t *params = json_object_get(node, "params");
 	const char *bus = param(node, "bus");
+	const char *recording = recording_of(interface);
+	if (recording)
+		return map_replay(s, recording, bus, err);
 	options.meters = s->options.meters;
 	options.seed = s->options.seed + (uint64_t)s->result.buses;
 	if (json_is_integer(json_object_get(params, "baud")))
@@ -172,7 +203,7 @@ bool sim_graph_plain(const struct sim_simulation *s)
 	{
 		if (strcmp(type_of(node), "mbus-source") == 0) {
 			sources++;
-			if (!leads_straight(s, node))
+			if (recording_of(param(node, "interface")) || !leads_straight(s, node))
 				return false;
 		} else if (strcmp(type_of(node), "aggregate") == 0 ||
 			   strcmp(type_of(node), "lua-filter") == 0) {

@@ -11,6 +11,7 @@
 #include <meterloom/node.h>
 
 #include "sim/bus.h"
+#include "sim/replay_stream.h"
 #include "sim/world.h"
 
 struct sim_stream {
@@ -163,7 +164,9 @@ static const struct ml_stream_ops sim_ops = {
 static int sim_check(const char *rest, struct ml_error *err)
 {
 	struct sim_options options = SIM_OPTIONS_NONE;
-	return sim_options_parse(rest, &options, err);
+	const char *recording = sim_replay_file(rest);
+	return recording ? sim_replay_stream_check(recording, err)
+			 : sim_options_parse(rest, &options, err);
 }
 
 static int sim_open(struct ml_engine *engine, struct ml_lane *lane, const char *rest,
@@ -171,6 +174,9 @@ static int sim_open(struct ml_engine *engine, struct ml_lane *lane, const char *
 	struct ml_stream **ret_stream, struct ml_error *err)
 {
 	struct sim_options options = SIM_OPTIONS_NONE;
+	const char *recording = sim_replay_file(rest);
+	if (recording)
+		return sim_replay_stream_open(lane, recording, line, events, user, ret_stream, err);
 	options.baud = line->baud;
 	const int result = sim_options_parse(rest, &options, err);
 	if (result < 0)

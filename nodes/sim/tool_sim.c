@@ -19,6 +19,8 @@
 #include "sim/head_end.h"
 #include "sim/list.h"
 #include "sim/port.h"
+#include "sim/recording_list.h"
+#include "sim/replay.h"
 
 enum {
 	WRONG_USAGE = 2,
@@ -53,6 +55,12 @@ static const char help[] =
 	"  --link PATH         a symbolic link to it, so that its name stays the same\n"
 	"  --tcp [ADDRESS:]PORT  behind a TCP port, as behind a converter (address 127.0.0.1)\n"
 	"\n"
+	"Recording\n"
+	"  --replay FILE       answers as the meters in a recording did (see `meterloom record`), "
+	"in\n"
+	"                      the place of virtual meters; --list lists those that answered in "
+	"it\n"
+	"\n"
 	"Meter list\n"
 	"  --list FILE         writes the meter list for a gateway to import, - for the terminal\n"
 	"  --json              as JSON instead of CSV\n"
@@ -71,7 +79,7 @@ static const char help[] =
 struct tool {
 	struct sim_options options;
 	bool pty, list_json, list_faults, head_end;
-	const char *link, *tcp, *list;
+	const char *link, *tcp, *list, *replay;
 	enum sim_addressing addressing;
 	char head_end_address[ADDRESS_MAX];
 	uint16_t head_end_port;
@@ -84,6 +92,7 @@ struct tool {
 	struct ml_log_terminal terminal;
 	struct ml_engine *engine;
 	struct sim_port *pty_port, *tcp_port;
+	struct sim_replay *replays[2]; /* behind them */
 	struct head_end *head_end_running;
 	uv_signal_t signals[2];
 };
@@ -119,6 +128,7 @@ enum option_key {
 	OPT_PTY,
 	OPT_LINK,
 	OPT_TCP,
+	OPT_REPLAY,
 	OPT_LIST,
 	OPT_JSON,
 	OPT_ADDRESSING,
@@ -146,6 +156,7 @@ static const struct option options[] = {
 	{"pty", no_argument, NULL, OPT_PTY},
 	{"link", required_argument, NULL, OPT_LINK},
 	{"tcp", required_argument, NULL, OPT_TCP},
+	{"replay", required_argument, NULL, OPT_REPLAY},
 	{"list", required_argument, NULL, OPT_LIST},
 	{"json", no_argument, NULL, OPT_JSON},
 	{"addressing", required_argument, NULL, OPT_ADDRESSING},
@@ -320,6 +331,9 @@ static int set_option(struct tool *t, int key, const char *value)
 	case OPT_TCP:
 		t->tcp = value;
 		return 0;
+	case OPT_REPLAY:
+		t->replay = value;
+		return 0;
 	case OPT_LIST:
 		t->list = value;
 		return 0;
@@ -372,18 +386,37 @@ static int read_arguments(struct tool *t, int argc, char **argv)
 
 /* ---- Work ---- */
 
+/* How many meters were listed; negative: an error, which was told. */
+static int make_list(struct tool *t, struct ml_buffer *out)
+{
+	struct ml_error err = ML_ERROR_NONE;
+	if (t->replay) {
+		const int count = sim_recording_list(t->replay, NULL, t->list_json, out, &err);
+		if (count < 0)
+			(void)complain("%s", err.text);
+		return count;
+	}
+	struct sim_line *line = sim_line_new(&t->options);
+	if (!line) {
+		(void)complain("out of memory");
+		return -ENOMEM;
+	}
+	if (t->list_json)
+		sim_list_json(line, t->options.baud, t->addressing, out);
+	else
+		sim_list_csv(line, t->options.baud, t->addressing, out);
+	sim_line_free(line);
+	return (int)t->options.meters;
+}
+
 static int write_list(struct tool *t)
 {
 	struct ml_buffer out = {0};
-	struct sim_line *line = sim_line_new(&t->options);
 	const bool terminal = strcmp(t->list, "-") == 0;
+	const int count = make_list(t, &out);
 	int result = 1;
-	if (!line)
+	if (count < 0)
 		goto out;
-	if (t->list_json)
-		sim_list_json(line, t->options.baud, t->addressing, &out);
-	else
-		sim_list_csv(line, t->options.baud, t->addressing, &out);
 	FILE *file = terminal ? stdout : fopen(t->list, "wb");
 	bool good = file && !out.failed && fwrite(out.data, 1, out.length, file) == out.length;
 	if (file && !terminal)
@@ -393,10 +426,9 @@ static int write_list(struct tool *t)
 	else
 		(void)complain("%s cannot be written: %s", t->list, strerror(errno));
 	if (good && !terminal)
-		(void)printf("%u meters listed in %s\n", t->options.meters, t->list);
+		(void)printf("%d meters listed in %s\n", count, t->list);
 out:
 	ml_buffer_free(&out);
-	sim_line_free(line);
 	return result;
 }
 
@@ -425,29 +457,52 @@ static void on_signal(uv_signal_t *handle, int number)
 
 static void say_meters(const struct tool *t, const struct sim_port *port)
 {
-	(void)printf("%u meters at %s, %u baud%s\n", t->options.meters, sim_port_address(port),
-		t->options.baud, t->options.fast ? ", without its delays" : "");
+	if (t->replay)
+		(void)printf("%s at %s: %zu frames of its master are known\n", t->replay,
+			sim_port_address(port),
+			sim_replay_questions(t->replays[port == t->tcp_port]));
+	else
+		(void)printf("%u meters at %s, %u baud%s\n", t->options.meters,
+			sim_port_address(port), t->options.baud,
+			t->options.fast ? ", without its delays" : "");
+}
+
+static int start_pty(struct tool *t, struct ml_lane *lane, struct ml_error *err)
+{
+	int result = t->replay ? sim_replay_open(t->replay, &t->replays[0], err) : 0;
+	if (result == 0)
+		result = t->replay ? sim_port_replay_pty(
+					     lane, t->replays[0], t->link, &t->pty_port, err)
+				   : sim_port_pty(lane, &t->options, t->link, &t->pty_port, err);
+	if (result == 0)
+		say_meters(t, t->pty_port);
+	return result;
+}
+
+static int start_tcp(struct tool *t, struct ml_lane *lane, struct ml_error *err)
+{
+	char address[ADDRESS_MAX] = "127.0.0.1";
+	uint16_t port = 0;
+	if (split(t->tcp, address, &port) < 0)
+		return ml_error_set(err, -EINVAL, "--tcp %s: expected [ADDRESS:]PORT", t->tcp);
+	int result = t->replay ? sim_replay_open(t->replay, &t->replays[1], err) : 0;
+	if (result == 0)
+		result = t->replay ? sim_port_replay_tcp(
+					     lane, t->replays[1], address, port, &t->tcp_port, err)
+				   : sim_port_tcp(
+					     lane, &t->options, address, port, &t->tcp_port, err);
+	if (result == 0)
+		say_meters(t, t->tcp_port);
+	return result;
 }
 
 static int start_ports(struct tool *t, struct ml_error *err)
 {
 	struct ml_lane *lane = ml_engine_lane(t->engine, "control");
-	if (t->pty) {
-		if (sim_port_pty(lane, &t->options, t->link, &t->pty_port, err) < 0)
-			return err->code;
-		say_meters(t, t->pty_port);
-	}
-	if (t->tcp) {
-		char address[ADDRESS_MAX] = "127.0.0.1";
-		uint16_t port = 0;
-		if (split(t->tcp, address, &port) < 0)
-			return ml_error_set(
-				err, -EINVAL, "--tcp %s: expected [ADDRESS:]PORT", t->tcp);
-		if (sim_port_tcp(lane, &t->options, address, port, &t->tcp_port, err) < 0)
-			return err->code;
-		say_meters(t, t->tcp_port);
-	}
-	return 0;
+	int result = t->pty ? start_pty(t, lane, err) : 0;
+	if (result == 0 && t->tcp)
+		result = start_tcp(t, lane, err);
+	return result;
 }
 
 static int start_head_end(struct tool *t, struct ml_error *err)
@@ -471,6 +526,8 @@ static void stop(struct tool *t)
 	sim_port_close(t->pty_port);
 	sim_port_close(t->tcp_port);
 	ml_engine_free(t->engine);
+	sim_replay_free(t->replays[0]);
+	sim_replay_free(t->replays[1]);
 	ml_log_free(t->log);
 	ml_clock_free(t->clock);
 }
