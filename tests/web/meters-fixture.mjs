@@ -92,6 +92,9 @@ export class MeterGateway {
 			})),
 		}));
 		answer('meter.read', (params) => this.begin('meter.read', params).id);
+		answer('meter.import', ({ base64, partial, dry_run }) => this.#import(base64, partial, dry_run));
+		answer('meter.export', () => ({ meters: this.meters.length, csv: 'Position;Bus\r\n' }));
+		answer('meter.install', (params) => this.begin('meter.install', params).id);
 		answer('job.show', ({ job, from = 0 }) => this.#show(job, from));
 		answer('job.cancel', ({ job }) => this.end(this.jobs.get(job), 'cancelled'));
 	}
@@ -114,6 +117,19 @@ export class MeterGateway {
 				{ pointer: '/primary', text: 'primary: found 300, expected -1 to 255' },
 			]);
 		return Object.assign(this.find(text), settings);
+	}
+
+	/** The second line of a file is good, the third is not. */
+	#import(base64, partial, dry) {
+		const lines = Buffer.from(base64, 'base64').toString('latin1').trim().split('\r\n');
+		const rows = lines.slice(1).map((text, i) =>
+			text.includes('!')
+				? { line: i + 2, result: 'refused', text: 'SecondaryAddress "!": expected 8 digits' }
+				: { line: i + 2, result: 'added', text: `secondary address ${text}` },
+		);
+		const applied = !dry && (partial || rows.every((row) => row.result === 'added'));
+		if (applied) this.meters.push(makeMeter(30));
+		return { applied, rows };
 	}
 
 	#current(text) {

@@ -5,6 +5,7 @@
 // SCREENSHOTS, where set, is a folder that gets pictures to look at.
 
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, afterEach, beforeEach, test } from 'node:test';
 import { readAssets } from './assets.mjs';
@@ -304,6 +305,68 @@ test('all are read with progress, a cancel and a summary', async () => {
 	await page.locator('.strip').getByRole('button', { name: 'Cancel' }).click();
 	await shows(page.locator('.strip'), 'Cancelled.');
 	assert.deepEqual(problems, []);
+});
+
+const listFile = (text) => ({
+	name: 'meters.csv',
+	mimeType: 'text/csv',
+	buffer: Buffer.from(text, 'latin1'),
+});
+
+test('a list file is looked at row by row before it is taken', async () => {
+	delete gateway.commands['meter.install'];
+	const page = await open();
+	await page.getByRole('button', { name: 'List file …' }).click();
+	const dialog = page.getByRole('dialog', { name: 'The meter list as a file' });
+	await dialog.locator('input[type=file]').setInputFiles(listFile('A\r\n12345678\r\n!\r\n'));
+	await shows(dialog, '1 row is wrong.');
+	await shows(dialog.getByRole('row'), /3\s*refused\s*SecondaryAddress "!"/);
+	assert.deepEqual(
+		bus.called('meter.import').map(({ dry_run }) => dry_run),
+		[true],
+	);
+	await picture(page, 'file');
+	await dialog.getByRole('button', { name: 'Take the 1 that is right' }).click();
+	await shows(dialog, 'Done.');
+	assert.equal(bus.called('meter.import').at(-1).partial, true);
+	await page.keyboard.press('Escape');
+	await dialog.waitFor({ state: 'detached' });
+	await row(page, 30).waitFor();
+	await page.waitForFunction(() => document.activeElement?.textContent === 'List file …');
+	assert.deepEqual(problems, []);
+});
+
+test('the meters of a file are contacted at once, each a row as it comes', async () => {
+	const page = await open(wide, '#/meters/file');
+	const dialog = page.getByRole('dialog');
+	await dialog.locator('input[type=file]').setInputFiles(listFile('A\r\n1\r\n2\r\n'));
+	await dialog.getByRole('button', { name: 'Take 2 rows' }).click();
+	await until(() => bus.running('meter.install'));
+	const job = bus.running('meter.install');
+	assert.equal(Buffer.from(job.params.base64, 'base64').toString(), 'A\r\n1\r\n2\r\n');
+	bus.progress(job, 1, 2, '');
+	bus.row(job, { line: 2, point: 30, moid: 'Attic', result: 'ok', text: 'it answered' });
+	await shows(dialog.getByRole('row'), /2\s*answered\s*Attic\s*it answered/);
+	await shows(dialog, '1 of 2');
+	bus.row(job, { line: 3, point: 31, moid: 'Yard', result: 'failed', text: 'no answer' });
+	bus.end(job, 'succeeded', { meters: 2 });
+	await shows(dialog, 'Done.');
+	await shows(dialog.getByRole('row'), /3\s*failed\s*Yard\s*no answer/);
+	assert.deepEqual(problems, []);
+});
+
+test('the list and an empty one are downloaded', async () => {
+	const page = await open(wide, '#/meters/file');
+	const get = async (name) => {
+		const [file] = await Promise.all([
+			page.waitForEvent('download'),
+			page.getByRole('button', { name }).click(),
+		]);
+		return readFileSync(await file.path(), 'utf8');
+	};
+	const heading = await get('Download the template');
+	assert.match(heading, /^\ufeffPosition[,;]SecondaryAddress[,;].*[,;]State\r\n$/);
+	assert.equal(await get('Download the list'), 'Position;Bus\r\n');
 });
 
 test('what the gateway cannot do is not on the page', async () => {

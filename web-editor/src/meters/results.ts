@@ -1,0 +1,73 @@
+// What came of one meter of many: found, installed, taken out of a file.
+
+import type { Identity } from './types';
+
+/** In the order in which a person wants to see them: what needs a hand first. */
+export const results = [
+	'refused',
+	'failed',
+	'duplicate',
+	'replaced',
+	'moved',
+	'new',
+	'added',
+	'changed',
+	'ok',
+	'known',
+	'unchanged',
+	'passive',
+] as const;
+export type Result = (typeof results)[number];
+
+/** A row of an import or an installation. */
+export interface ListRow {
+	line?: number;
+	point?: number;
+	moid?: string;
+	address?: string;
+	result: Result;
+	text: string;
+	meter?: Identity | null;
+	baud?: number;
+}
+
+export interface ImportResult {
+	applied: boolean;
+	rows: ListRow[];
+}
+
+/** How many there are of each, in that order. */
+export function tally(rows: readonly { result: Result }[]): [Result, number][] {
+	const counts = new Map<Result, number>();
+	for (const { result } of rows) counts.set(result, (counts.get(result) ?? 0) + 1);
+	return results
+		.filter((result) => counts.has(result))
+		.map((result) => [result, counts.get(result)!]);
+}
+
+const rank = (result: Result) => Math.max(0, results.indexOf(result));
+
+export function byUrgency(rows: readonly ListRow[]): ListRow[] {
+	return [...rows].sort(
+		(a, b) => rank(a.result) - rank(b.result) || (a.line ?? 0) - (b.line ?? 0),
+	);
+}
+
+/** The bytes of a file as base64. */
+export async function base64Of(file: Blob): Promise<string> {
+	const bytes = new Uint8Array(await file.arrayBuffer());
+	let text = '';
+	for (let at = 0; at < bytes.length; at += 0x8000)
+		text += String.fromCharCode(...bytes.subarray(at, at + 0x8000));
+	return btoa(text);
+}
+
+/** Hands a text to a person as a file. */
+export function download(name: string, text: string) {
+	const url = URL.createObjectURL(new Blob([text], { type: 'text/csv;charset=utf-8' }));
+	const link = document.createElement('a');
+	link.href = url;
+	link.download = name;
+	link.click();
+	setTimeout(() => URL.revokeObjectURL(url), 10_000);
+}
