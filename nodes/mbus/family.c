@@ -5,6 +5,7 @@
 
 #include "mbus/buses.h"
 #include "mbus/keeper_commands.h"
+#include "mbus/read_command.h"
 
 static const struct ml_node_class *const classes[] = {
 	&mbus_source_class,
@@ -40,6 +41,7 @@ static const struct ml_command commands[] = {
 		.params = mbus_recording_remove_params,
 		.params_size = sizeof(struct mbus_recording_wanted),
 		.run = mbus_recording_remove},
+	MBUS_READ_COMMAND,
 	{0},
 };
 
@@ -58,6 +60,20 @@ static const struct ml_event_class events[] = {
 		.severity = ML_LOG_INFO,
 		.text = "Meter {meter} answers again after {count} failed readouts",
 		.advice = "Nothing needs to be done.",
+	},
+	{
+		.code = "round-ended",
+		.severity = ML_LOG_INFO,
+		.text = "{read} of {meters} meters read in {seconds} s",
+		.advice = "Nothing needs to be done.",
+	},
+	{
+		.code = "round-incomplete",
+		.severity = ML_LOG_WARNING,
+		.text = "{read} of {meters} meters read in {seconds} s; not read: {names}",
+		.advice =
+			"`meter.list` with the state `failed` shows each of them with its reason, "
+			"and since when.",
 	},
 	{
 		.code = "bus-silent",

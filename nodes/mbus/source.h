@@ -72,10 +72,22 @@ struct mbus_tour {
 struct mbus_want {
 	struct ml_trigger trigger; /* kind "" : not by a trigger */
 	struct ml_job *job;        /* NULL: nobody waits for its end */
-	uint32_t point;            /* only this one; 0: all of the bus */
+	uint32_t *points;          /* only these; owned; NULL: all of the bus */
+	size_t point_count;
 };
 
 enum { MBUS_WANTS_MAX = 8 };
+
+/* What was told of rounds. */
+struct mbus_told {
+	char names[200]; /* of the first that failed in this round */
+	unsigned named;  /* how many failed, also those that found no room */
+	unsigned rounds; /* since the last event, with this one */
+	bool any;        /* there was an event */
+	bool complete;   /* in that all were read */
+	bool changes;    /* there was one that was otherwise than the one before it */
+	ml_time at, changed_at;
+};
 
 struct mbus_source {
 	/* parameters */
@@ -124,6 +136,7 @@ struct mbus_source {
 	struct mbus_tour tour;           /* of the round, or else of the continuous readout */
 	const struct meter_point *point; /* that is read now; NULL: none */
 	ml_time point_since;             /* monotonic */
+	unsigned point_values;           /* in its telegrams so far, for a job that waits */
 	unsigned put_back;               /* how often, since the line was lost under it */
 	struct mbus_errand *errand;      /* to whom the line is lent */
 	struct mbus_errand *errands;     /* that wait for it */
@@ -136,6 +149,7 @@ struct mbus_source {
 	size_t want_count;
 	struct ml_round round;
 	bool cancelled;
+	struct mbus_told told;
 
 	/* the continuous readout */
 	ml_time pass_at;    /* when the next pass begins */
@@ -173,8 +187,9 @@ bool mbus_adapter_stable(const char *folder, const char *address, char *stable, 
 /* source_tour.c */
 /* What is remembered of a point; it is made where there is nothing yet. NULL: out of memory. */
 struct mbus_memory *mbus_memory_of(struct mbus_source *s, uint32_t point);
-/* The active points of the bus in the order in which they are read, or only `only`. -ENOMEM. */
-int mbus_tour_begin(struct mbus_source *s, uint32_t only);
+/* The active points of the bus in the order in which they are read, or, where `only` is not NULL,
+ * those. -ENOMEM. */
+int mbus_tour_begin(struct mbus_source *s, const uint32_t *only, size_t only_count);
 /* Puts a meter that failed for the first time to the end. */
 void mbus_tour_try_again(struct mbus_source *s, size_t place);
 void mbus_tour_end(struct mbus_source *s);
@@ -190,6 +205,20 @@ void mbus_meter_begin(struct mbus_source *s);
 void mbus_meter_step(struct mbus_source *s, const struct mbus_step *step);
 /* The port of what is read now. */
 unsigned mbus_meter_port(const struct mbus_source *s);
+
+/* source_tell.c */
+void mbus_tell_address(const struct meter_point *point, struct meter_frame *frame);
+/* A meter failed all tries of a round, after it had been read; or is back after many such rounds.
+ */
+void mbus_tell_failure(struct mbus_source *s, enum meter_frame_result result);
+void mbus_tell_return(struct mbus_source *s, unsigned failures);
+/* A good telegram of the meter that is read now; the end of its readout, with so many of them. */
+void mbus_tell_telegram(struct mbus_source *s, const struct mbus_step *step);
+void mbus_tell_readout(struct mbus_source *s, const struct mbus_step *step, unsigned telegrams);
+void mbus_tell_round_begins(struct mbus_source *s);
+void mbus_tell_round(struct mbus_source *s, ml_time took);
+/* Ends the job that waits for the round, if any. */
+void mbus_tell_job(struct mbus_source *s, ml_time took);
 
 /* source_round.c */
 /* Does all that can be done now: never from within `process`. */

@@ -3,6 +3,8 @@
  */
 #include <errno.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <meterloom/command.h>
@@ -13,6 +15,7 @@
 
 struct read_now {
 	char *meter;
+	struct ml_integers points;
 };
 
 static const struct ml_param read_now_params[] = {
@@ -23,6 +26,15 @@ static const struct ml_param read_now_params[] = {
 		.help = "One meter of this bus, by its MOID, its number or #KEY. Empty: all.",
 		.preset = "\"\"",
 		.max = 100},
+	{.name = "points",
+		.kind = ML_PARAM_INTEGERS,
+		.offset = offsetof(struct read_now, points),
+		.title = "Meters",
+		.help = "In place of `meter`: several meters of this bus, by their keys. Left out: "
+			"all.",
+		.min = 1,
+		.max = METER_POINTS_MAX,
+		.flags = ML_PARAM_NULLABLE | ML_PARAM_ADVANCED},
 	{0},
 };
 
@@ -31,16 +43,63 @@ static void read_now_cancelled(struct ml_job *job, void *user)
 	mbus_round_cancel(user, job);
 }
 
+static int check_bus(const struct mbus_source *s, const struct meter_point *point, const char *name,
+	struct ml_error *err)
+{
+	if (strcmp(point->settings.bus, s->bus) != 0)
+		return ml_error_set(err, -EINVAL, "the meter %s is on another bus: \"%s\"", name,
+			point->settings.bus);
+	return 0;
+}
+
 static int find_one(struct mbus_source *s, const char *text, uint32_t *key, struct ml_error *err)
 {
 	const struct meter_snapshot *snapshot = meter_list_snapshot(s->list);
 	const struct meter_point *point = NULL;
 	int result = meter_snapshot_find_one(snapshot, text, strlen(text), &point, err);
-	if (result == 0 && strcmp(point->settings.bus, s->bus) != 0)
-		result = ml_error_set(err, -EINVAL, "the meter %s is on another bus: \"%s\"", text,
-			point->settings.bus);
+	if (result == 0)
+		result = check_bus(s, point, text, err);
 	if (result == 0)
 		*key = point->key;
+	meter_snapshot_release(snapshot);
+	return result;
+}
+
+static int check_point(struct mbus_source *s, const struct meter_snapshot *snapshot, int64_t key,
+	struct ml_error *err)
+{
+	char name[24];
+	const struct meter_point *point =
+		key > 0 && key <= UINT32_MAX ? meter_snapshot_point(snapshot, (uint32_t)key) : NULL;
+	(void)snprintf(name, sizeof name, "#%lld", (long long)key);
+	if (!point)
+		return ml_error_set_pointer(
+			err, -ENOENT, "/points", "no meter %s in the meter list", name);
+	return check_bus(s, point, name, err);
+}
+
+/* Which points are to be read, as an array of the round's own; none given: all. */
+static int take_points(struct mbus_source *s, const struct read_now *p, struct mbus_want *want,
+	struct ml_error *err)
+{
+	const bool one = p->meter && p->meter[0];
+	const size_t count = one ? 1 : p->points.count;
+	int result = 0;
+	if (one && p->points.count > 0)
+		return ml_error_set(err, -EINVAL, "expected either `meter` or `points`");
+	if (count == 0)
+		return 0;
+	want->points = calloc(count, sizeof *want->points);
+	if (!want->points)
+		return ml_error_set(err, -ENOMEM, "out of memory");
+	want->point_count = count;
+	if (one)
+		return find_one(s, p->meter, &want->points[0], err);
+	const struct meter_snapshot *snapshot = meter_list_snapshot(s->list);
+	for (size_t i = 0; result == 0 && i < count; i++) {
+		result = check_point(s, snapshot, p->points.items[i], err);
+		want->points[i] = (uint32_t)p->points.items[i];
+	}
 	meter_snapshot_release(snapshot);
 	return result;
 }
@@ -48,18 +107,18 @@ static int find_one(struct mbus_source *s, const char *text, uint32_t *key, stru
 static void read_now(struct ml_node *node, void *self, struct ml_job *job, void *params)
 {
 	struct mbus_source *s = self;
-	const struct read_now *p = params;
 	struct mbus_want want = {.job = job};
 	struct ml_error err = ML_ERROR_NONE;
 	(void)node;
 	if (!s->list)
 		ml_error_set(&err, -ENOENT, "this gateway keeps no meter list");
-	else if (p->meter && p->meter[0])
-		(void)find_one(s, p->meter, &want.point, &err);
+	else
+		(void)take_points(s, params, &want, &err);
 	if (err.code == 0 && s->want_count == MBUS_WANTS_MAX)
 		ml_error_set(
 			&err, -EBUSY, "%d rounds wait already: try again later", MBUS_WANTS_MAX);
 	if (err.code != 0) {
+		free(want.points);
 		ml_job_fail(job, &err);
 		return;
 	}
@@ -153,9 +212,10 @@ static void record(struct ml_node *node, void *self, struct ml_job *job, void *p
 const struct ml_action mbus_source_actions[] = {
 	{.name = "read-now",
 		.title = "Read now",
-		.help = "Reads all meters of this bus, or one, also a passive one. The result "
-			"tells how "
-			"many were read and how many failed.",
+		.help = "Reads all active meters of this bus, or some, also passive ones. A row "
+			"for each tells how it went: `result` read or failed, with `reason` and "
+			"`text`, how many telegrams and values came, and how long it took. The "
+			"result tells how many were read and how many failed.",
 		.params = read_now_params,
 		.params_size = sizeof(struct read_now),
 		.run = read_now},

@@ -36,7 +36,7 @@ static void skip_to(struct mbus_source *s, uint32_t point)
 
 static bool begin_pass(struct mbus_source *s)
 {
-	if (mbus_tour_begin(s, 0) < 0) {
+	if (mbus_tour_begin(s, NULL, 0) < 0) {
 		mbus_tour_end(s);
 		return false;
 	}

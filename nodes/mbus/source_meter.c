@@ -5,12 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <meterloom/command.h>
-#include <meterloom/event.h>
-
 #include "mbus/source.h"
 #include "meter/frame.h"
-#include "meter/readout.h"
 
 enum {
 	CI_APPLICATION_RESET = 0x50,
@@ -24,17 +20,6 @@ unsigned mbus_meter_port(const struct mbus_source *s)
 }
 
 /* ---- Frames ---- */
-
-static void fill_address(const struct meter_point *point, struct meter_frame *frame)
-{
-	if (point->settings.mode == METER_MODE_PRIMARY) {
-		frame->addressing = METER_ADDRESS_PRIMARY;
-		frame->primary = point->settings.primary;
-	} else if (meter_point_selection(point, frame->secondary)) {
-		frame->addressing = METER_ADDRESS_SECONDARY;
-		frame->primary = MBUS_ADDRESS_SELECTED;
-	}
-}
 
 static void emit(struct mbus_source *s, const struct mbus_step *step)
 {
@@ -53,7 +38,7 @@ static void emit(struct mbus_source *s, const struct mbus_step *step)
 	frame->result = (uint8_t)step->result;
 	frame->flags = (uint8_t)((step->last ? METER_FRAME_LAST : 0) |
 				 (step->limited ? METER_FRAME_LIMIT : 0));
-	fill_address(s->point, frame);
+	mbus_tell_address(s->point, frame);
 	(void)snprintf(frame->bus, sizeof frame->bus, "%s", s->bus);
 	(void)snprintf(frame->interface, sizeof frame->interface, "%s", s->interface);
 	message->time = ml_node_wall(s->node);
@@ -61,63 +46,12 @@ static void emit(struct mbus_source *s, const struct mbus_step *step)
 	ml_emit(s->node, mbus_meter_port(s), message);
 }
 
-/* ---- What people are told ---- */
-
-static void name_point(const struct meter_point *point, char *name, size_t size)
-{
-	struct meter_frame address = {0};
-	char text[METER_ADDRESS_TEXT_MAX];
-	fill_address(point, &address);
-	meter_frame_address(&address, text);
-	if (point->settings.moid[0])
-		(void)snprintf(name, size, "%s (%s)", point->settings.moid, text);
-	else
-		(void)snprintf(name, size, "%s", text);
-}
-
-static void tell_failure(struct mbus_source *s, enum meter_frame_result result)
-{
-	char name[METER_MOID_MAX + METER_ADDRESS_TEXT_MAX + 8];
-	name_point(s->point, name, sizeof name);
-	ml_event_raise(ml_node_engine(s->node), "readout-failed", ml_node_id(s->node), "meter",
-		name, "result", meter_frame_result_name(result), "reason",
-		meter_readout_text(result), NULL);
-}
-
-static void tell_return(struct mbus_source *s, unsigned failures)
-{
-	char name[METER_MOID_MAX + METER_ADDRESS_TEXT_MAX + 8];
-	char count[16];
-	name_point(s->point, name, sizeof name);
-	(void)snprintf(count, sizeof count, "%u", failures);
-	ml_event_raise(ml_node_engine(s->node), "meter-back", ml_node_id(s->node), "meter", name,
-		"count", count, NULL);
-}
-
 /* ---- Ends ---- */
-
-/* `telegrams`: good ones. */
-static void tell_readout(struct mbus_source *s, const struct mbus_step *step, unsigned telegrams)
-{
-	const struct meter_readout_end end = {
-		.point = s->point->key,
-		.result = (uint8_t)step->result,
-		.continuous = !s->in_round,
-		.telegrams = (uint16_t)telegrams,
-		.tries = (uint16_t)step->tries,
-		.time = ml_node_wall(s->node),
-		.took = ml_node_now(s->node) - s->point_since,
-	};
-	meter_readouts_tell(s->readouts, &end);
-}
 
 static void meter_done(struct mbus_source *s)
 {
 	s->point = NULL;
 	s->put_back = 0;
-	if (s->in_round && s->want.job)
-		ml_job_progress(
-			s->want.job, s->round.read + s->round.failed, s->round.meters, NULL);
 }
 
 /* What is the bus's, or ours, and not the meter's. */
@@ -169,13 +103,13 @@ static void meter_failed(struct mbus_source *s, const struct mbus_step *step)
 	}
 	ml_node_count(s->node, MBUS_FAILED, 1);
 	emit(s, step);
-	tell_readout(s, step, step->telegram);
+	mbus_tell_readout(s, step, step->telegram);
 	if (s->in_round) {
 		s->round.failed++;
 		mbus_line_look(s);
 		/* A lost line has an event of its own, and the first failure tells of all. */
 		if (!is_no_fault_of_it(step->result) && (!memory || memory->failures == 1))
-			tell_failure(s, step->result);
+			mbus_tell_failure(s, step->result);
 	}
 	meter_done(s);
 }
@@ -198,18 +132,19 @@ static void meter_told(struct mbus_source *s, const struct mbus_step *step)
 	ml_node_count(s->node, MBUS_TELEGRAMS, 1);
 	contact(s, step);
 	emit(s, step);
+	mbus_tell_telegram(s, step);
 	if (!step->last)
 		return;
 	struct mbus_memory *memory = mbus_memory_of(s, s->point->key);
 	if (memory) {
 		if (memory->failures >= MBUS_DEAD_AFTER)
-			tell_return(s, memory->failures);
+			mbus_tell_return(s, memory->failures);
 		memory->peer = mbus_master_peer(&s->master);
 		memory->failures = memory->passes_left = 0;
 		memory->read = true;
 	}
 	ml_node_count(s->node, MBUS_READ, 1);
-	tell_readout(s, step, step->telegram + 1);
+	mbus_tell_readout(s, step, step->telegram + 1);
 	if (s->in_round)
 		s->round.read++;
 	else
@@ -296,6 +231,7 @@ void mbus_meter_begin(struct mbus_source *s)
 	struct mbus_request request;
 	s->point = &s->tour.snapshot->points[s->tour.order[s->tour.next++]];
 	s->point_since = ml_node_now(s->node);
+	s->point_values = 0;
 	if (s->line_state != MBUS_LINE_OPEN) {
 		meter_failed(s, &no_bus);
 		return;

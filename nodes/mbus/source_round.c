@@ -34,7 +34,7 @@ static void begin_round(struct mbus_source *s)
 	s->want = s->wants[0];
 	s->want_count--;
 	memmove(s->wants, s->wants + 1, s->want_count * sizeof s->wants[0]);
-	if (mbus_tour_begin(s, s->want.point) < 0)
+	if (mbus_tour_begin(s, s->want.points, s->want.point_count) < 0)
 		ml_node_log(s->node, ML_LOG_ERROR, "out of memory: a round is left out");
 	s->in_round = true;
 	s->cancelled = false;
@@ -45,42 +45,21 @@ static void begin_round(struct mbus_source *s)
 	(void)snprintf(s->round.bus, sizeof s->round.bus, "%s", s->bus);
 	ml_round_begin(s->node, &s->round);
 	mbus_line_look(s);
-	if (s->want.job)
-		ml_job_progress(s->want.job, 0, s->tour.count, "reading");
+	mbus_tell_round_begins(s);
 }
 
-static void end_job(struct mbus_source *s, ml_time took)
+static void drop_points(struct mbus_want *want)
 {
-	struct ml_job *job = s->want.job;
-	s->want.job = NULL;
-	if (!job)
-		return;
-	if (s->cancelled) {
-		struct ml_error err = ML_ERROR_NONE;
-		ml_error_set(&err, -ECANCELED, "cancelled after %u of %u meters",
-			s->round.read + s->round.failed, s->round.meters);
-		ml_job_fail(job, &err);
-		return;
-	}
-	struct ml_json_writer *w = ml_job_result(job);
-	ml_json_begin_object(w);
-	ml_json_key(w, "meters");
-	ml_json_unsigned(w, s->round.meters);
-	ml_json_key(w, "read");
-	ml_json_unsigned(w, s->round.read);
-	ml_json_key(w, "failed");
-	ml_json_unsigned(w, s->round.failed);
-	ml_json_key(w, "seconds");
-	ml_json_decimal(w, (struct ml_decimal){.mantissa = took / ML_MSEC, .exponent = -3});
-	ml_json_end_object(w);
-	ml_job_succeed(job);
+	free(want->points);
+	want->points = NULL;
+	want->point_count = 0;
 }
 
 /* Where nobody answers at all, it is hardly the meters. */
 static void tell_silence(struct mbus_source *s)
 {
 	const bool silent = s->round.read == 0;
-	if (s->want.point || s->round.meters < 2 || s->cancelled || silent == s->silent ||
+	if (s->want.points || s->round.meters < 2 || s->cancelled || silent == s->silent ||
 		s->line_state != MBUS_LINE_OPEN)
 		return;
 	s->silent = silent;
@@ -110,13 +89,11 @@ static void end_round(struct mbus_source *s)
 	ml_node_gauge(s->node, MBUS_ROUND_TIME, took / ML_MSEC);
 	count_line(s);
 	count_silent(s);
-	if (s->round.meters > 0)
-		ml_node_log(s->node, s->round.failed > 0 ? ML_LOG_WARNING : ML_LOG_INFO,
-			"%u of %u meters read in %d.%d s", s->round.read, s->round.meters,
-			(int)(took / ML_SEC), (int)(took / (100 * ML_MSEC) % 10));
+	mbus_tell_round(s, took);
 	tell_silence(s);
 	meter_readouts_settle(s->readouts);
-	end_job(s, took);
+	mbus_tell_job(s, took);
+	drop_points(&s->want);
 	mbus_line_show(s);
 }
 
@@ -242,6 +219,7 @@ void mbus_round_cancel(struct mbus_source *s, struct ml_job *job)
 	for (size_t i = 0; i < s->want_count; i++) {
 		if (s->wants[i].job != job)
 			continue;
+		drop_points(&s->wants[i]);
 		s->want_count--;
 		memmove(s->wants + i, s->wants + i + 1, (s->want_count - i) * sizeof s->wants[0]);
 		fail_job(job, "cancelled before it began");
@@ -255,13 +233,16 @@ void mbus_round_stop(struct mbus_source *s)
 	if (s->want.job)
 		fail_job(s->want.job, text);
 	s->want.job = NULL;
+	drop_points(&s->want);
 	for (size_t i = 0; i < s->want_count; i++) {
 		if (s->wants[i].job)
 			fail_job(s->wants[i].job, text);
+		drop_points(&s->wants[i]);
 	}
 	s->want_count = 0;
 	mbus_errand_stop(s);
 	count_line(s);
+	meter_readouts_settle(s->readouts);
 	mbus_tour_end(s);
 	s->in_round = false;
 	free(s->memories);

@@ -66,12 +66,21 @@ static int compare(const void *a, const void *b)
 	return x->index < y->index ? -1 : 1;
 }
 
-static size_t collect(struct mbus_source *s, uint32_t only, struct place *places)
+static bool is_wanted(const uint32_t *only, size_t only_count, uint32_t key)
+{
+	for (size_t i = 0; i < only_count; i++)
+		if (only[i] == key)
+			return true;
+	return false;
+}
+
+static size_t collect(
+	struct mbus_source *s, const uint32_t *only, size_t only_count, struct place *places)
 {
 	size_t count = 0;
 	for (size_t i = 0; i < s->tour.snapshot->point_count; i++) {
 		const struct meter_point *point = &s->tour.snapshot->points[i];
-		if (only ? point->key != only : !is_ours(s, point))
+		if (only ? !is_wanted(only, only_count, point->key) : !is_ours(s, point))
 			continue;
 		const struct mbus_memory *memory = mbus_memory_of(s, point->key);
 		places[count++] = (struct place){
@@ -83,7 +92,7 @@ static size_t collect(struct mbus_source *s, uint32_t only, struct place *places
 	return count;
 }
 
-int mbus_tour_begin(struct mbus_source *s, uint32_t only)
+int mbus_tour_begin(struct mbus_source *s, const uint32_t *only, size_t only_count)
 {
 	struct mbus_tour *tour = &s->tour;
 	mbus_tour_end(s);
@@ -96,7 +105,7 @@ int mbus_tour_begin(struct mbus_source *s, uint32_t only)
 		free(places);
 		return -ENOMEM;
 	}
-	tour->count = tour->firsts = collect(s, only, places);
+	tour->count = tour->firsts = collect(s, only, only_count, places);
 	qsort(places, tour->count, sizeof *places, compare);
 	for (size_t i = 0; i < tour->count; i++)
 		tour->order[i] = places[i].index;
