@@ -315,9 +315,9 @@ void sim_bus_set(struct sim_bus *bus, enum sim_state state, bool on, ml_time now
 	(void)set_states(bus, now);
 }
 
-bool sim_bus_is(const struct sim_bus *bus, enum sim_state state)
+bool sim_bus_is(struct sim_bus *bus, enum sim_state state, ml_time now)
 {
-	return bus->by_hand[state];
+	return holds(bus, state, now, NULL);
 }
 
 int sim_bus_add_fault(

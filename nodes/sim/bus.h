@@ -60,7 +60,8 @@ bool sim_bus_broken(struct sim_bus *bus, ml_time now, ml_time *change);
 enum sim_state { SIM_STATE_BROKEN, SIM_STATE_CUT, SIM_STATE_SHORT, SIM_STATE_ECHO, SIM_STATES };
 
 void sim_bus_set(struct sim_bus *bus, enum sim_state state, bool on, ml_time now);
-bool sim_bus_is(const struct sim_bus *bus, enum sim_state state);
+/* By hand or by a fault. */
+bool sim_bus_is(struct sim_bus *bus, enum sim_state state, ml_time now);
 
 /* One more fault, whose times count from now. -E2BIG. */
 int sim_bus_add_fault(

@@ -3,10 +3,19 @@
  */
 #include "sim/family.h"
 
+#include <stdlib.h>
+
+#include "meter/receiver.h"
+#include "sim/services.h"
 #include "sim/stream.h"
 #include "sim/tool_sim.h"
 #include "sim/tool_simulate.h"
-#include "sim/world.h"
+
+static const struct ml_service_class services[] = {
+	{.name = METER_RECEIVERS, .start = sim_place_start, .stop = free},
+	{.name = SIM_BUSES, .start = sim_buses_start, .stop = sim_buses_stop},
+	{0},
+};
 
 static const struct ml_tool tools[] = {
 	{"sim", "[OPTIONS]", "virtual meters, and a head-end that receives reports", sim_tool_main},
@@ -19,7 +28,8 @@ const struct ml_family sim_family = {
 	.abi = ML_FAMILY_ABI,
 	.size = sizeof(struct ml_family),
 	.name = "sim",
-	.services = sim_services,
+	.commands = sim_commands,
+	.services = services,
 	.streams = sim_stream_schemes,
 	.tools = tools,
 };

@@ -6,10 +6,11 @@
 #include <stdio.h>
 
 #include <meterloom/param.h>
+#include <meterloom/tool.h>
 
-#include "sim/fault.h"
+#include "sim/line.h"
 
-enum { NUMBER_MAX = 64 };
+enum { NUMBER_MAX = 64, FILE_BYTES_MAX = 64 * 1024 };
 
 /* What is wrong, with its place in the text. */
 static void complain(const char *pointer, const char *text, size_t length, struct ml_error *wrong,
@@ -105,4 +106,26 @@ int sim_faults_parse(
 		read_entry(json_array_get(list, i), i, text, length, faults, errors);
 	json_decref(root);
 	return errors->count + errors->more > 0 ? -EINVAL : 0;
+}
+
+int sim_options_load(struct sim_options *options, struct ml_error *err)
+{
+	struct ml_buffer text = {0};
+	struct ml_errors errors = {0};
+	struct sim_faults faults = {0};
+	int result = 0;
+	if (!options->faults_file[0])
+		return 0;
+	result = ml_tool_read_file(options->faults_file, FILE_BYTES_MAX, &text, err);
+	if (result == 0 &&
+		(result = sim_faults_parse(text.data, text.length, &faults, &errors)) < 0) {
+		const struct ml_error *first = &errors.items[0];
+		ml_error_set(err, result, "%.80s:%d:%d: %s: %.150s", options->faults_file,
+			first->line, first->column, first->pointer, first->text);
+	}
+	for (size_t i = 0; result == 0 && i < faults.count; i++)
+		result = sim_faults_add(&options->faults, &faults.rules[i], err);
+	ml_errors_free(&errors);
+	ml_buffer_free(&text);
+	return result;
 }

@@ -142,6 +142,15 @@ const struct sim_meter *sim_line_meter(const struct sim_line *line, size_t index
 	return index < line->options.meters ? &line->meters[index] : NULL;
 }
 
+bool sim_line_set_meter_baud(struct sim_line *line, size_t index, unsigned baud)
+{
+	if (index >= line->options.meters || !listener_of(line, baud))
+		return false;
+	line->meters[index].baud = baud;
+	line->meters[index].next_baud = line->meters[index].old_baud = 0;
+	return true;
+}
+
 void sim_line_watch(struct sim_line *line, const struct sim_line_watch *watch)
 {
 	line->watch = *watch;

@@ -22,6 +22,8 @@
 enum {
 	SIM_METERS_MAX = 10000,
 	SIM_ANSWER_MAX = 1024, /* a faulty meter may send more than a frame holds */
+	SIM_NAME_MAX = 32,     /* bytes, with the NUL */
+	SIM_PATH_MAX = 200,
 };
 
 struct sim_options {
@@ -35,7 +37,9 @@ struct sim_options {
 	bool echo;         /* the master hears what it sends */
 	bool fast;         /* no time passes on the line */
 	unsigned bus;      /* of the simulated world that the engine is in, from 1; 0: its own */
-	struct sim_faults faults; /* of this bus, which whoever has it in his hands obeys */
+	char name[SIM_NAME_MAX];        /* of the bus; "": none */
+	char faults_file[SIM_PATH_MAX]; /* sim_options_load() reads it; "": none */
+	struct sim_faults faults;       /* of this bus, which whoever has it in his hands obeys */
 };
 
 /* Who watches a line, and makes it worse than it is. Each may be NULL. */
@@ -59,9 +63,13 @@ struct sim_line_hand {
 
 #define SIM_OPTIONS_NONE ((struct sim_options){.meters = 20, .seed = 1, .baud = 2400})
 
-/* Reads "20" or "meters=20&seed=7&baud=2400&odd_baud=300&delay=11&gap=2&autobaud=1&echo=1&fast=1".
- * -EINVAL, err->at is the offset. */
+/* Reads "20" or "meters=20&seed=7&baud=2400&odd_baud=300&delay=11&gap=2&autobaud=1&echo=1&fast=1
+ * &name=east&fault=meter-silent,which=3&faults=FILE". -EINVAL, err->at is the offset. */
 int sim_options_parse(const char *text, struct sim_options *options, struct ml_error *err);
+
+/* Adds the faults of faults_file, if it names one. -EINVAL: a fault is wrong, its place is in the
+ * text. */
+int sim_options_load(struct sim_options *options, struct ml_error *err);
 
 struct sim_line;
 
@@ -74,6 +82,9 @@ const struct sim_meter *sim_line_meter(const struct sim_line *line, size_t index
 
 /* The same for whoever changes meters while they are on the line: a test, a fault. */
 struct sim_meter *sim_line_change_meter(struct sim_line *line, size_t index);
+
+/* It speaks and hears at another rate; 0: at the master's. false: out of memory. */
+bool sim_line_set_meter_baud(struct sim_line *line, size_t index, unsigned baud);
 
 void sim_line_watch(struct sim_line *line, const struct sim_line_watch *watch); /* copied */
 

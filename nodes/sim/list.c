@@ -84,3 +84,34 @@ void sim_list_json(const struct sim_line *line, unsigned baud, enum sim_addressi
 	ml_json_end_object(&w);
 	ml_buffer_append(out, "\n", 1);
 }
+
+void sim_list_meters(const struct sim_line *line, struct ml_json_writer *w)
+{
+	char text[METER_SECONDARY_TEXT_MAX];
+	char manufacturer[METER_MANUFACTURER_TEXT_MAX];
+	ml_json_begin_array(w);
+	for (size_t i = 0; i < sim_line_meter_count(line); i++) {
+		const struct sim_meter *meter = sim_line_meter(line, i);
+		ml_json_begin_object(w);
+		ml_json_key(w, "meter");
+		ml_json_unsigned(w, i + 1);
+		meter_secondary_format(meter->identity, text);
+		ml_json_key(w, "secondary_address");
+		ml_json_string(w, text);
+		ml_json_key(w, "primary_address");
+		ml_json_unsigned(w, meter->primary);
+		ml_json_key(w, "baud");
+		ml_json_unsigned(w, meter->baud);
+		meter_manufacturer_format(meter->identity.manufacturer, manufacturer);
+		ml_json_key(w, "manufacturer");
+		ml_json_string(w, meter->fixed ? NULL : manufacturer);
+		ml_json_key(w, "medium");
+		ml_json_string(w, meter_medium_name(meter->identity.medium));
+		ml_json_key(w, "model");
+		ml_json_string(w, meter->model->name);
+		ml_json_key(w, "unplugged");
+		ml_json_bool(w, meter->unplugged);
+		ml_json_end_object(w);
+	}
+	ml_json_end_array(w);
+}

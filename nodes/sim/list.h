@@ -20,4 +20,7 @@ void sim_list_csv(const struct sim_line *line, unsigned baud, enum sim_addressin
 void sim_list_json(const struct sim_line *line, unsigned baud, enum sim_addressing addressing,
 	struct ml_buffer *out);
 
+/* Each meter as it is now, for people: [{"meter": 1, "id": …, "unplugged": true}]. */
+void sim_list_meters(const struct sim_line *line, struct ml_json_writer *w);
+
 #endif

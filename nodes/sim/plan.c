@@ -73,6 +73,11 @@ void sim_plan_heal(struct sim_plan *plan)
 	plan->kinds = 0;
 }
 
+const struct sim_faults *sim_plan_faults(const struct sim_plan *plan)
+{
+	return &plan->faults;
+}
+
 uint64_t sim_plan_kinds(const struct sim_plan *plan)
 {
 	return plan->kinds;

@@ -25,6 +25,8 @@ int sim_plan_add(
 /* Nothing goes wrong any more. */
 void sim_plan_heal(struct sim_plan *plan);
 
+const struct sim_faults *sim_plan_faults(const struct sim_plan *plan);
+
 /* Which faults the rules are about at all: 1 << fault. */
 uint64_t sim_plan_kinds(const struct sim_plan *plan);
 

@@ -1,35 +1,52 @@
-/* Virtual meters within the process, on the engine's own clock: each stream that is opened is a bus
- * of its own, the same one for the same address. SPDX-License-Identifier: Apache-2.0
+/* Virtual meters within the process, on the engine's own clock: the same bus for the same address.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include "sim/stream.h"
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <meterloom/engine.h>
 #include <meterloom/node.h>
 
-#include "sim/bus.h"
+#include "sim/buses.h"
 #include "sim/replay_stream.h"
 #include "sim/world.h"
+
+enum { INTERFACE_MAX = 256 };
 
 struct sim_stream {
 	struct ml_stream head;
 	struct ml_lane *lane;
-	struct sim_bus *of;      /* owned, but where it is a world's */
-	struct sim_line *line;   /* of it */
-	struct sim_world *world; /* NULL: a line of its own */
+	struct sim_held *held;   /* the bus in common with commands; NULL: it is a world's */
+	struct sim_bus *bus;     /* to be used between lock() and unlock() */
+	struct sim_world *world; /* NULL: none */
 	ml_time change;          /* when the line breaks, or comes back */
 	struct ml_timer timer;
 	bool opened, draining, closed, failed;
+	bool touched; /* somebody changed the bus */
 	bool telling; /* in a callback: closing must wait */
 };
 
+static struct sim_line *lock(struct sim_stream *s)
+{
+	if (s->held)
+		(void)sim_held_lock(s->held);
+	return sim_bus_line(s->bus);
+}
+
+static void unlock(struct sim_stream *s)
+{
+	if (s->held)
+		sim_held_unlock(s->held);
+}
+
 static void free_stream(struct sim_stream *s)
 {
-	if (!s->world)
-		sim_bus_free(s->of);
+	if (s->held)
+		sim_held_give_back(s->held);
 	free(s);
 }
 
@@ -44,27 +61,45 @@ static bool tell_broken(struct sim_stream *s)
 {
 	struct ml_error err = ML_ERROR_NONE;
 	const ml_time now = ml_lane_now(s->lane);
-	if ((s->opened && now < s->change) || !sim_bus_broken(s->of, now, &s->change))
+	if (s->opened && now < s->change && !s->touched)
+		return false;
+	struct sim_line *line = lock(s);
+	s->touched = false;
+	s->failed = sim_bus_broken(s->bus, now, &s->change);
+	if (s->failed)
+		sim_line_discard(line);
+	unlock(s);
+	if (!s->failed)
 		return false;
 	ml_error_set(&err, -EIO, "the simulated line is broken");
-	s->failed = true;
-	sim_line_discard(s->line);
 	s->head.events->failed(s->head.user, &err);
 	return true;
 }
 
 static void plan(struct sim_stream *s)
 {
-	ml_time when = sim_line_when(s->line);
 	if (s->failed)
 		return;
+	const struct sim_line *line = lock(s);
+	ml_time when = sim_line_when(line);
 	when = s->change < when ? s->change : when;
-	if (s->draining && sim_line_drained(s->line) < when)
-		when = sim_line_drained(s->line);
+	if (s->draining && sim_line_drained(line) < when)
+		when = sim_line_drained(line);
+	unlock(s);
 	if (when == ML_NEVER)
 		ml_timer_stop(&s->timer);
 	else
 		ml_timer_start(&s->timer, when);
+}
+
+static void tell_drained(struct sim_stream *s, ml_time now)
+{
+	if (!s->draining)
+		return;
+	s->draining = sim_line_drained(lock(s)) > now;
+	unlock(s);
+	if (!s->draining && s->head.events->drained)
+		s->head.events->drained(s->head.user);
 }
 
 static void tell(struct sim_stream *s)
@@ -79,16 +114,12 @@ static void tell(struct sim_stream *s)
 			s->head.events->opened(s->head.user);
 		return;
 	}
-	if (s->draining && sim_line_drained(s->line) <= now) {
-		s->draining = false;
-		if (s->head.events->drained)
-			s->head.events->drained(s->head.user);
-	}
-	if (s->closed)
-		return;
+	tell_drained(s, now);
 	while (!s->closed) {
 		bool damaged = false;
-		const size_t length = sim_line_take_run(s->line, now, wall_of(s), &bytes, &damaged);
+		/* The bytes stay where they are until this lane takes more. */
+		const size_t length = sim_line_take_run(lock(s), now, wall_of(s), &bytes, &damaged);
+		unlock(s);
 		if (length == 0)
 			return;
 		if (damaged && s->head.events->damaged)
@@ -115,7 +146,8 @@ static int sim_write(struct ml_stream *stream, const uint8_t *bytes, size_t leng
 	struct sim_stream *s = (struct sim_stream *)stream;
 	if (!s->opened || s->failed)
 		return -ENOTCONN;
-	sim_line_received(s->line, bytes, length, ml_lane_now(s->lane));
+	sim_line_received(lock(s), bytes, length, ml_lane_now(s->lane));
+	unlock(s);
 	s->draining = true;
 	plan(s);
 	return 0;
@@ -123,31 +155,44 @@ static int sim_write(struct ml_stream *stream, const uint8_t *bytes, size_t leng
 
 static int sim_set_line(struct ml_stream *stream, const struct ml_line *line)
 {
-	sim_line_set_rate(
-		((struct sim_stream *)stream)->line, (struct sim_rate){line->baud, line->parity});
+	struct sim_stream *s = (struct sim_stream *)stream;
+	sim_line_set_rate(lock(s), (struct sim_rate){line->baud, line->parity});
+	unlock(s);
 	return 0;
 }
 
 /* As converters that tell of a short circuit do. */
 static int sim_signals(struct ml_stream *stream, unsigned *set)
 {
-	*set = sim_line_is_short(((struct sim_stream *)stream)->line) ? ML_SIGNAL_DCD : 0;
+	struct sim_stream *s = (struct sim_stream *)stream;
+	*set = sim_line_is_short(lock(s)) ? ML_SIGNAL_DCD : 0;
+	unlock(s);
 	return 0;
 }
 
 static void sim_discard(struct ml_stream *stream)
 {
 	struct sim_stream *s = (struct sim_stream *)stream;
-	sim_line_discard(s->line);
+	sim_line_discard(lock(s));
+	unlock(s);
 	plan(s);
+}
+
+/* Somebody changed the bus. */
+static void touch(void *user)
+{
+	struct sim_stream *s = user;
+	s->touched = true;
+	if (!s->failed && !s->closed)
+		ml_timer_start(&s->timer, ml_lane_now(s->lane));
 }
 
 static void sim_close(struct ml_stream *stream)
 {
 	struct sim_stream *s = (struct sim_stream *)stream;
 	s->closed = true;
-	if (s->world)
-		sim_line_discard(s->line);
+	sim_line_discard(lock(s));
+	unlock(s);
 	ml_timer_stop(&s->timer);
 	if (!s->telling)
 		free_stream(s);
@@ -169,6 +214,32 @@ static int sim_check(const char *rest, struct ml_error *err)
 			 : sim_options_parse(rest, &options, err);
 }
 
+/* The bus that the options name. */
+static int find_bus(struct sim_stream *s, struct ml_engine *engine, const char *rest,
+	struct sim_options *options, struct ml_error *err)
+{
+	char interface[INTERFACE_MAX];
+	if (options->bus > 0) {
+		s->world = sim_world_of(engine);
+		s->bus = s->world ? sim_world_bus(s->world, options->bus) : NULL;
+		return s->bus ? 0
+			      : ml_error_set(err, -ENOENT,
+					"there is no simulated bus %u here: it is made by "
+					"`meterloom simulate`",
+					options->bus);
+	}
+	const int result = sim_options_load(options, err);
+	if (result < 0)
+		return result;
+	(void)snprintf(interface, sizeof interface, "sim:%s", rest);
+	s->held = sim_buses_take(sim_buses(engine), interface, options, s->lane, touch, s);
+	if (!s->held)
+		return ml_error_set(err, -ENOMEM, "out of memory");
+	s->bus = sim_held_lock(s->held);
+	sim_held_unlock(s->held);
+	return 0;
+}
+
 static int sim_open(struct ml_engine *engine, struct ml_lane *lane, const char *rest,
 	const struct ml_line *line, const struct ml_stream_events *events, void *user,
 	struct ml_stream **ret_stream, struct ml_error *err)
@@ -178,30 +249,21 @@ static int sim_open(struct ml_engine *engine, struct ml_lane *lane, const char *
 	if (recording)
 		return sim_replay_stream_open(lane, recording, line, events, user, ret_stream, err);
 	options.baud = line->baud;
-	const int result = sim_options_parse(rest, &options, err);
+	int result = sim_options_parse(rest, &options, err);
 	if (result < 0)
 		return result;
-	struct sim_world *world = options.bus > 0 ? sim_world_of(engine) : NULL;
-	struct sim_bus *bus = world ? sim_world_bus(world, options.bus) : NULL;
-	if (options.bus > 0 && !bus)
-		return ml_error_set(err, -ENOENT,
-			"there is no simulated bus %u here: it is made by "
-			"`meterloom simulate`",
-			options.bus);
 	struct sim_stream *s = calloc(1, sizeof *s);
-	bus = bus ? bus : sim_bus_new(&options, NULL, ml_lane_now(lane));
-	if (!s || !bus) {
-		free(s);
-		if (!world)
-			sim_bus_free(bus);
+	if (!s)
 		return ml_error_set(err, -ENOMEM, "out of memory");
-	}
-	s->world = world;
-	s->of = bus;
-	s->line = sim_bus_line(bus);
-	sim_line_set_rate(s->line, (struct sim_rate){line->baud, line->parity});
 	s->head = (struct ml_stream){.ops = &sim_ops, .events = events, .user = user};
 	s->lane = lane;
+	result = find_bus(s, engine, rest, &options, err);
+	if (result < 0) {
+		free(s);
+		return result;
+	}
+	sim_line_set_rate(lock(s), (struct sim_rate){line->baud, line->parity});
+	unlock(s);
 	ml_timer_init(&s->timer, lane, fire, s);
 	ml_timer_start(&s->timer, ml_lane_now(lane));
 	*ret_stream = &s->head;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "mbus/application.h"
+#include "sim/services.h"
 #include "sim/world_private.h"
 
 /* ---- Faults ---- */
@@ -262,7 +263,7 @@ static void received(void *user, const struct meter_upload *upload, const struct
 		sim_head_end_received(place->world, upload, fate);
 }
 
-static int place_start(struct ml_engine *engine, void **ret_service, struct ml_error *err)
+int sim_place_start(struct ml_engine *engine, void **ret_service, struct ml_error *err)
 {
 	(void)engine;
 	struct place *place = calloc(1, sizeof *place);
@@ -273,11 +274,6 @@ static int place_start(struct ml_engine *engine, void **ret_service, struct ml_e
 	*ret_service = place;
 	return 0;
 }
-
-const struct ml_service_class sim_services[] = {
-	{.name = METER_RECEIVERS, .start = place_start, .stop = free},
-	{0},
-};
 
 void sim_world_enter(struct sim_world *world, struct ml_engine *engine)
 {

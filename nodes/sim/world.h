@@ -79,6 +79,4 @@ void sim_world_digest(struct sim_world *world, uint8_t digest[SIM_DIGEST_SIZE]);
 /* The world that an engine is in; NULL: none. */
 struct sim_world *sim_world_of(struct ml_engine *engine);
 
-extern const struct ml_service_class sim_services[]; /* "receivers" */
-
 #endif
