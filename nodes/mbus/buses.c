@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mbus/search_keep.h"
+
 #define SERVICE "mbus-buses"
 
 struct entry {
@@ -113,5 +115,6 @@ static void buses_stop(void *service)
 
 const struct ml_service_class mbus_services[] = {
 	{.name = SERVICE, .start = buses_start, .stop = buses_stop},
+	{.name = MBUS_SEARCHES_SERVICE, .start = mbus_searches_start, .stop = mbus_searches_stop},
 	{0},
 };

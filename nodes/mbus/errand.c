@@ -5,7 +5,7 @@
 
 #include "mbus/source.h"
 
-static void enqueue(struct mbus_source *s, struct mbus_errand *errand, uint64_t not_before)
+static void append(struct mbus_source *s, struct mbus_errand *errand, uint64_t not_before)
 {
 	struct mbus_errand **end = &s->errands;
 	while (*end)
@@ -13,6 +13,11 @@ static void enqueue(struct mbus_source *s, struct mbus_errand *errand, uint64_t 
 	errand->next = NULL;
 	errand->not_before = not_before;
 	*end = errand;
+}
+
+static void enqueue(struct mbus_source *s, struct mbus_errand *errand, uint64_t not_before)
+{
+	append(s, errand, not_before);
 	mbus_line_hurry(s);
 	mbus_round_soon(s);
 }
@@ -39,12 +44,19 @@ bool mbus_errand_remove(struct mbus_source *s, struct mbus_errand *errand)
 	return false;
 }
 
+static bool has_turn(const struct mbus_source *s, const struct mbus_errand *errand)
+{
+	if (errand->patient && s->line_state != MBUS_LINE_OPEN)
+		return false;
+	return !mbus_errand_wanted(s) || s->rounds_ended >= errand->not_before;
+}
+
 bool mbus_errand_lend(struct mbus_source *s)
 {
 	if (!s->errands || !mbus_line_settled(s))
 		return false;
 	struct mbus_errand *errand = s->errands;
-	while (errand && mbus_errand_wanted(s) && s->rounds_ended < errand->not_before)
+	while (errand && !has_turn(s, errand))
 		errand = errand->next;
 	if (!errand)
 		return false;
@@ -89,7 +101,10 @@ void mbus_errand_lost(struct mbus_source *s)
 	if (!errand || !mbus_master_idle(&s->master))
 		return;
 	s->errand = NULL;
-	errand->lost(errand, s, s->why_lost);
+	if (errand->patient)
+		append(s, errand, 0);
+	else
+		errand->lost(errand, s, s->why_lost);
 }
 
 void mbus_errand_stop(struct mbus_source *s)

@@ -31,6 +31,9 @@ struct mbus_errand {
 	/* It lost the line that it held without asking, or the node ends: it is out of the list,
 	 * and may free itself. */
 	void (*lost)(struct mbus_errand *errand, struct mbus_source *source, const char *reason);
+	/* It waits for a line that is lost, however long, and has its turn again where the line is
+	 * lost under it: then `begin` is called again, and `lost` only when the node ends. */
+	bool patient;
 	/* private */
 	struct mbus_errand *next;
 	uint64_t not_before; /* rounds that must have ended, while one is wanted */

@@ -6,6 +6,8 @@
 #include "mbus/buses.h"
 #include "mbus/keeper_commands.h"
 #include "mbus/read_command.h"
+#include "mbus/search_command.h"
+#include "mbus/search_keep.h"
 
 static const struct ml_node_class *const classes[] = {
 	&mbus_source_class,
@@ -42,6 +44,7 @@ static const struct ml_command commands[] = {
 		.params_size = sizeof(struct mbus_recording_wanted),
 		.run = mbus_recording_remove},
 	MBUS_READ_COMMAND,
+	MBUS_SEARCH_COMMAND,
 	{0},
 };
 
@@ -125,5 +128,6 @@ const struct ml_family mbus_family = {
 	.node_classes = classes,
 	.commands = commands,
 	.events = events,
+	.migrations = mbus_migrations,
 	.services = mbus_services,
 };

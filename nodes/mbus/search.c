@@ -62,6 +62,20 @@ uint8_t mbus_search_digit_end(const struct mbus_search *s)
 	return s->options.hex ? MBUS_SEARCH_OPEN : 10;
 }
 
+unsigned mbus_search_expected(const struct mbus_search *s, const struct mbus_search_answer *answer)
+{
+	switch (answer->outcome) {
+	case MBUS_SEARCH_SEVERAL:
+		/* Noise, and a line that adds bytes of its own, would count. */
+		return s->habit == 0 && answer->heard > 2 ? answer->heard : 2;
+	case MBUS_SEARCH_ONE:
+	case MBUS_SEARCH_MUTE:
+		return 1;
+	default:
+		return 0;
+	}
+}
+
 /* ---- What was found ---- */
 
 static bool is_same(const struct mbus_search_found *a, const struct mbus_search_found *b)
@@ -175,6 +189,7 @@ static unsigned stages(const struct mbus_search *s)
 static void next_stage(struct mbus_search *s)
 {
 	s->stage++; /* from UINT8_MAX to 0 */
+	s->doing = MBUS_SEARCH_NOTHING;
 	s->split_count = s->attribute_count = 0;
 	s->place = s->unnamed = s->group_count = s->group_next = s->root = 0;
 	s->looked = false;
@@ -303,6 +318,7 @@ bool mbus_search_next(struct mbus_search *s, struct mbus_search_probe *probe)
 		.secondary = s->doing != MBUS_SEARCH_ADDRESS,
 		.baud = s->options.rates[s->stage % s->options.rate_count],
 		.again = s->tries > 0,
+		.careful = s->noisy || s->habit > 0,
 	};
 	if (probe->secondary) {
 		struct meter_identity address;
@@ -392,8 +408,8 @@ void mbus_search_came(struct mbus_search *s, const struct mbus_search_answer *ca
 	struct mbus_search_answer answer = *came;
 	if (s->end != MBUS_SEARCH_GOES_ON || s->doing == MBUS_SEARCH_NOTHING)
 		return;
-	s->probes++;
-	s->repeats += s->tries > 0;
+	s->probes += 1u + answer.repeats;
+	s->repeats += (s->tries > 0 ? 1u : 0u) + answer.repeats;
 	if (is_foreign(s, &answer))
 		answer = silent;
 	else if (try_again(s, &answer))

@@ -52,7 +52,8 @@ struct mbus_search_probe {
 	uint8_t primary;
 	uint8_t address[8]; /* secondary: as in a selection */
 	uint32_t baud;
-	bool again; /* this address was probed just now */
+	bool again;   /* this address was probed just now */
+	bool careful; /* the line is disturbed: what sounds like several may be noise */
 };
 
 enum mbus_search_outcome {
@@ -65,6 +66,8 @@ enum mbus_search_outcome {
 
 struct mbus_search_answer {
 	enum mbus_search_outcome outcome;
+	uint8_t repeats; /* of the selection within this probe */
+	uint8_t heard;   /* bytes of acknowledgements: no meter sends more than one */
 	/* of MBUS_SEARCH_ONE */
 	struct meter_identity identity;
 	bool whole;      /* false: the fixed structure, of which only the number is an address */
@@ -141,6 +144,7 @@ struct mbus_search {
 	struct mbus_search_attribute attributes[4];
 	uint8_t attribute_count;
 	uint32_t groups[MBUS_SEARCH_GROUPS_MAX]; /* numbers that several have */
+	uint8_t group_expected[MBUS_SEARCH_GROUPS_MAX];
 	uint32_t group_count, group_next;
 	bool looked;      /* behind meters, in this stage */
 	uint32_t unnamed; /* in this stage */

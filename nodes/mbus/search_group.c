@@ -248,7 +248,12 @@ static void next_tier(struct mbus_search *s)
 	open_attribute(a, attribute_of((enum tier)a->tier) & ~(unsigned)a->fixed);
 	a->tier++;
 	a->next = 0;
-	if (a->tier == TIERS || a->seen >= a->expected)
+	const bool enough = a->seen >= a->expected;
+	/* Where three have one number, it is no chance but what meters are delivered with: others
+	 * of other makers may have it too. */
+	if (enough && a->tier == SEEN_MEDIA && a->fixed == 0 && a->seen > 2)
+		a->tier = ALL_MANUFACTURERS;
+	else if (enough || a->tier == TIERS)
 		pop(s);
 }
 
@@ -261,7 +266,7 @@ bool mbus_search_group_choose(struct mbus_search *s)
 			const struct meter_identity address = {
 				s->groups[s->group_next], ANY_MANUFACTURER, ANY_BYTE, ANY_BYTE};
 			s->group_any = false;
-			push(s, address, 0, 2);
+			push(s, address, 0, s->group_expected[s->group_next]);
 		}
 		struct mbus_search_attribute *a = top(s);
 		const unsigned attribute = attribute_of((enum tier)a->tier);
@@ -304,8 +309,10 @@ static void enter_unnamed(struct mbus_search *s)
 static void doubt(struct mbus_search *s, const struct mbus_search_answer *answer)
 {
 	struct mbus_search_attribute *a = top(s);
-	if (answer->outcome == MBUS_SEARCH_SEVERAL)
+	if (answer->outcome == MBUS_SEARCH_SEVERAL) {
+		a->expected = (uint8_t)mbus_search_expected(s, answer);
 		return;
+	}
 	s->noisy = true;
 	if (answer->outcome == MBUS_SEARCH_ONE)
 		take(s, answer);
@@ -327,7 +334,7 @@ static void value(struct mbus_search *s, const struct mbus_search_answer *answer
 		enter_many(s, a->address);
 		count(a, 2);
 	} else if (answer->outcome == MBUS_SEARCH_SEVERAL) {
-		push(s, a->address, fixed, 2);
+		push(s, a->address, fixed, mbus_search_expected(s, answer));
 	}
 }
 

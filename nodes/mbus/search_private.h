@@ -37,6 +37,9 @@ void mbus_search_enter(struct mbus_search *s, const struct mbus_search_found *fo
 uint32_t mbus_search_take(
 	struct mbus_search *s, const struct mbus_search_answer *answer, unsigned depth);
 
+/* At least so many answered. */
+unsigned mbus_search_expected(const struct mbus_search *s, const struct mbus_search_answer *answer);
+
 /* search_tree.c */
 void mbus_search_tree_begin(struct mbus_search *s);
 /* Splits what the first `depth` digits select. */

@@ -59,12 +59,14 @@ static void pop(struct mbus_search *s)
 	s->digits[top_place(s)]++;
 }
 
-static void add_group(struct mbus_search *s, uint32_t number)
+static void add_group(struct mbus_search *s, uint32_t number, unsigned expected)
 {
-	if (s->group_count == MBUS_SEARCH_GROUPS_MAX)
+	if (s->group_count == MBUS_SEARCH_GROUPS_MAX) {
 		s->end = MBUS_SEARCH_DISTURBED;
-	else
-		s->groups[s->group_count++] = number;
+		return;
+	}
+	s->group_expected[s->group_count] = (uint8_t)expected;
+	s->groups[s->group_count++] = number;
 }
 
 static void add_unnamed(struct mbus_search *s, uint32_t number)
@@ -82,6 +84,7 @@ unsigned mbus_search_tree_take(
 {
 	const bool several = answer->outcome == MBUS_SEARCH_SEVERAL;
 	const uint32_t number = mbus_search_number(s->digits, depth);
+	const unsigned expected = mbus_search_expected(s, answer);
 	if (answer->outcome == MBUS_SEARCH_ONE) {
 		(void)mbus_search_take(s, answer, depth);
 		return 1;
@@ -89,14 +92,14 @@ unsigned mbus_search_tree_take(
 	if (!several && answer->outcome != MBUS_SEARCH_MUTE)
 		return 0;
 	if (depth < MBUS_SEARCH_DIGITS) {
-		mbus_search_split(s, depth, several ? 2 : 1);
+		mbus_search_split(s, depth, expected);
 		return 0;
 	}
 	if (several)
-		add_group(s, number);
+		add_group(s, number, expected);
 	else
 		add_unnamed(s, number);
-	return several ? 2 : 1;
+	return expected;
 }
 
 /* ---- What to do next ---- */
@@ -147,9 +150,9 @@ bool mbus_search_tree_choose(struct mbus_search *s)
 static void doubt(struct mbus_search *s, const struct mbus_search_answer *answer)
 {
 	struct mbus_search_split *split = top(s);
-	const bool mute = answer->outcome == MBUS_SEARCH_MUTE;
-	if (answer->outcome == MBUS_SEARCH_SEVERAL || (mute && split->seen == 0)) {
-		split->expected = mute ? 1 : 2;
+	const unsigned expected = mbus_search_expected(s, answer);
+	if (expected > split->seen && answer->outcome != MBUS_SEARCH_ONE) {
+		split->expected = (uint8_t)expected;
 		split->round = ROUND_AGAIN;
 		s->digits[top_place(s)] = 0;
 		return;
@@ -178,12 +181,9 @@ static void child(struct mbus_search *s, const struct mbus_search_answer *answer
  * above all others, and some meters do not answer to this. */
 static void root(struct mbus_search *s, const struct mbus_search_answer *answer)
 {
-	unsigned expected = answer->outcome == MBUS_SEARCH_SEVERAL ? 2 : 1;
-	if (answer->outcome == MBUS_SEARCH_SILENT || answer->outcome == MBUS_SEARCH_NOISE)
-		expected = 0;
 	if (answer->outcome == MBUS_SEARCH_ONE)
 		s->root = mbus_search_take(s, answer, 1);
-	mbus_search_split(s, 0, expected);
+	mbus_search_split(s, 0, mbus_search_expected(s, answer));
 }
 
 void mbus_search_tree_came(struct mbus_search *s, const struct mbus_search_answer *answer)

@@ -8,6 +8,7 @@
 
 #include "mbus/buses.h"
 #include "mbus/family.h"
+#include "mbus/search_run.h"
 #include "mbus/source.h"
 #include "meter/frame.h"
 #include "meter/origin.h"
@@ -124,6 +125,7 @@ static void source_stop(struct ml_node *node, void *self)
 	mbus_line_stop(s);
 	mbus_record_stop(s);
 	mbus_round_stop(s);
+	mbus_search_stop(s);
 }
 
 static void source_process(struct ml_node *node, void *self, unsigned port,

@@ -18,6 +18,7 @@
 struct meter_readouts;
 struct mbus_record;
 struct ml_job;
+struct search_run;
 
 enum { MBUS_PORT_IN, MBUS_PORT_OUT, MBUS_PORT_CONTINUOUS };
 
@@ -140,6 +141,7 @@ struct mbus_source {
 	unsigned put_back;               /* how often, since the line was lost under it */
 	struct mbus_errand *errand;      /* to whom the line is lent */
 	struct mbus_errand *errands;     /* that wait for it */
+	struct search_run *search;       /* of the bus; NULL: none */
 
 	/* the round */
 	bool in_round;

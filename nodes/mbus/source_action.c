@@ -9,6 +9,7 @@
 
 #include <meterloom/command.h>
 
+#include "mbus/search_run.h"
 #include "mbus/source.h"
 
 /* ---- Read now ---- */
@@ -209,6 +210,29 @@ static void record(struct ml_node *node, void *self, struct ml_job *job, void *p
 	mbus_record_begin(self, job, p->length, (uint64_t)p->size * 1000000);
 }
 
+/* ---- Search ---- */
+
+static const struct ml_param search_params[] = {
+	MBUS_SEARCH_ROWS(0),
+	{.name = "number",
+		.kind = ML_PARAM_INTEGER,
+		.offset = offsetof(struct mbus_search_params, number),
+		.title = "Number",
+		.help = "Of a search over several buses that this one is a part of: they end "
+			"together when as many meters are found as are wanted. 0: it is alone.",
+		.preset = "0",
+		.min = 0,
+		.max = INT64_MAX,
+		.flags = ML_PARAM_ADVANCED},
+	{0},
+};
+
+static void search(struct ml_node *node, void *self, struct ml_job *job, void *params)
+{
+	(void)node;
+	mbus_search_action(self, job, params);
+}
+
 const struct ml_action mbus_source_actions[] = {
 	{.name = "read-now",
 		.title = "Read now",
@@ -239,5 +263,13 @@ const struct ml_action mbus_source_actions[] = {
 		.params = record_params,
 		.params_size = sizeof(struct record),
 		.run = record},
+	{.name = "search",
+		.title = "Search for meters",
+		.help = "Looks for meters on this bus. Each is told as a row as soon as it is "
+			"found. `meter.search` does the same on several buses, and says what rows "
+			"and result hold. Rounds go on beside it.",
+		.params = search_params,
+		.params_size = sizeof(struct mbus_search_params),
+		.run = search},
 	{0},
 };

@@ -175,7 +175,12 @@ static bool is_at(const struct meter_point *point, const struct meter_sighting *
 		return is_given(s) &&
 		       !(point->device && was_seen(s, seen, seen_count, point->device->identity));
 	}
-	if (s->mode == METER_MODE_PRIMARY || !point->device || !selects(point, s->identity))
+	if (s->mode == METER_MODE_PRIMARY || !selects(point, s->identity))
+		return false;
+	/* Of the fixed structure nothing else is known, and no device is entered. */
+	if (!s->whole)
+		return true;
+	if (!point->device)
 		return false;
 	/* The number stays when a meter gets a new firmware; another manufacturer is another meter
 	 * that happens to have the number. */
