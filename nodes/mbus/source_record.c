@@ -13,6 +13,7 @@
 #include <meterloom/engine.h>
 
 #include "mbus/keeper.h"
+#include "mbus/program.h"
 #include "mbus/recording.h"
 #include "mbus/source.h"
 
@@ -202,8 +203,8 @@ static void write_head(struct mbus_record *r)
 		.begins = ml_node_wall(s->node),
 	};
 	(void)snprintf(head.interface, sizeof head.interface, "%s", s->interface);
-	(void)snprintf(
-		head.program, sizeof head.program, "Meterloom, node %s", ml_node_id(s->node));
+	(void)snprintf(head.program, sizeof head.program, "%s, node %s", mbus_program,
+		ml_node_id(s->node));
 	r->length = mbus_recording_put_head(r->text, &head);
 	r->room -= r->length;
 	if (s->line_state == MBUS_LINE_OPEN)

@@ -8,6 +8,7 @@
 #include "meter/receiver.h"
 #include "sim/services.h"
 #include "sim/stream.h"
+#include "sim/tool_record.h"
 #include "sim/tool_sim.h"
 #include "sim/tool_simulate.h"
 
@@ -18,6 +19,9 @@ static const struct ml_service_class services[] = {
 };
 
 static const struct ml_tool tools[] = {
+	{"record", "INTERFACE --out FILE [OPTIONS]",
+		"what goes over the interface of a bus, kept, explained and shown",
+		sim_tool_record},
 	{"sim", "[OPTIONS]", "virtual meters, and a head-end that receives reports", sim_tool_main},
 	{"simulate", "[OPTIONS] GRAPH.json",
 		"a gateway lives through days within seconds, with faults", sim_tool_simulate},

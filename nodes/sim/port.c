@@ -1,7 +1,9 @@
 /* Ports: what the two kinds share.
  * SPDX-License-Identifier: Apache-2.0
  */
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "sim/port_private.h"
 
@@ -50,4 +52,26 @@ void sim_port_close(struct sim_port *port)
 	if (port->behind.closed)
 		port->behind.closed(port->behind.user);
 	port->close(port);
+}
+
+int sim_port_split(const char *text, char address[SIM_PORT_ADDRESS_MAX], uint16_t *port)
+{
+	const char *colon = strrchr(text, ':');
+	const char *number = colon ? colon + 1 : text;
+	size_t length = colon ? (size_t)(colon - text) : 0;
+	char *end = NULL;
+	const long value = strtol(number, &end, 10);
+	if (colon && text[0] == '[' && length >= 2 && text[length - 1] == ']') {
+		text++;
+		length -= 2;
+	}
+	if (*number < '0' || *number > '9' || *end != '\0' || value > 65535 ||
+		length >= SIM_PORT_ADDRESS_MAX)
+		return -EINVAL;
+	if (length > 0) {
+		memcpy(address, text, length);
+		address[length] = '\0';
+	}
+	*port = (uint16_t)value;
+	return 0;
 }

@@ -69,4 +69,9 @@ const char *sim_port_address(const struct sim_port *port);
 
 void sim_port_close(struct sim_port *port); /* accepts NULL */
 
+enum { SIM_PORT_ADDRESS_MAX = 64 };
+
+/* Splits [ADDRESS:]PORT; the address stays as it is where none is given. -EINVAL. */
+int sim_port_split(const char *text, char address[SIM_PORT_ADDRESS_MAX], uint16_t *port);
+
 #endif

@@ -66,7 +66,8 @@ void sim_result_text(const struct sim_simulation_options *options, const struct 
 		ml_buffer_appendf(out, ": %llu lost, %llu never given\n", (number)r->account.lost,
 			(number)r->account.invented);
 	else
-		ml_buffer_appendf(out, "; not compared, since filters change them\n");
+		ml_buffer_appendf(out,
+			"; not compared, since filters change them or a recording gave them\n");
 	for (unsigned i = 0; i < r->head_ends; i++)
 		write_head_end(r, i, out);
 	ml_buffer_appendf(

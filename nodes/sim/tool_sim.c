@@ -26,7 +26,6 @@ enum {
 	WRONG_USAGE = 2,
 	HEAD_END_PORT = 8081,
 	SCRIPT_MAX = 64 * 1024,
-	ADDRESS_MAX = 64,
 };
 
 static const char help[] =
@@ -81,7 +80,7 @@ struct tool {
 	bool pty, list_json, list_faults, head_end;
 	const char *link, *tcp, *list, *replay;
 	enum sim_addressing addressing;
-	char head_end_address[ADDRESS_MAX];
+	char head_end_address[SIM_PORT_ADDRESS_MAX];
 	uint16_t head_end_port;
 	struct head_end_options head_end_options;
 	char *login;  /* owned */
@@ -168,29 +167,6 @@ static const struct option options[] = {
 	{"help", no_argument, NULL, OPT_HELP},
 	{0},
 };
-
-/* Splits [ADDRESS:]PORT. */
-static int split(const char *text, char address[ADDRESS_MAX], uint16_t *port)
-{
-	const char *colon = strrchr(text, ':');
-	const char *number = colon ? colon + 1 : text;
-	size_t length = colon ? (size_t)(colon - text) : 0;
-	char *end = NULL;
-	const long value = strtol(number, &end, 10);
-	if (colon && text[0] == '[' && length >= 2 && text[length - 1] == ']') {
-		text++;
-		length -= 2;
-	}
-	if (*number < '0' || *number > '9' || *end != '\0' || value > 65535 ||
-		length >= ADDRESS_MAX)
-		return -EINVAL;
-	if (length > 0) {
-		memcpy(address, text, length);
-		address[length] = '\0';
-	}
-	*port = (uint16_t)value;
-	return 0;
-}
 
 /* "--meters 20" is "meters=20" of a simulated bus. */
 static int set_number(struct tool *t, const char *name, const char *value)
@@ -374,7 +350,7 @@ static int read_arguments(struct tool *t, int argc, char **argv)
 			return result;
 		/* The address of --head-end may be left out. */
 		if (key == OPT_HEAD_END && optind < argc && argv[optind][0] != '-' &&
-			split(argv[optind++], t->head_end_address, &t->head_end_port) < 0)
+			sim_port_split(argv[optind++], t->head_end_address, &t->head_end_port) < 0)
 			return complain("--head-end %s: expected ADDRESS:PORT", argv[optind - 1]);
 	}
 	if (optind < argc)
@@ -481,9 +457,9 @@ static int start_pty(struct tool *t, struct ml_lane *lane, struct ml_error *err)
 
 static int start_tcp(struct tool *t, struct ml_lane *lane, struct ml_error *err)
 {
-	char address[ADDRESS_MAX] = "127.0.0.1";
+	char address[SIM_PORT_ADDRESS_MAX] = "127.0.0.1";
 	uint16_t port = 0;
-	if (split(t->tcp, address, &port) < 0)
+	if (sim_port_split(t->tcp, address, &port) < 0)
 		return ml_error_set(err, -EINVAL, "--tcp %s: expected [ADDRESS:]PORT", t->tcp);
 	int result = t->replay ? sim_replay_open(t->replay, &t->replays[1], err) : 0;
 	if (result == 0)

@@ -1,0 +1,28 @@
+/* A tool of the program, run as a person runs it.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef TESTS_SIM_RUN_H
+#define TESTS_SIM_RUN_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+enum { RUN_OUTPUT_MAX = 65536, RUN_PATIENCE = 30000 /* ms */ };
+
+struct run {
+	pid_t pid;
+	int out; /* its standard output and standard error */
+	char text[RUN_OUTPUT_MAX];
+	size_t length;
+};
+
+/* Begins `program`; arguments end with NULL. With `file_limit` its files cannot be larger. */
+void run_begin(struct run *run, const char *program, const char *const *arguments, long file_limit);
+/* Reads what it says until that holds `part`, or to the end where it is NULL. */
+void run_listen_for(struct run *run, const char *part);
+/* Sends it a signal (0: none) and awaits its end: its exit code, or minus the signal. */
+int run_end(struct run *run, int with);
+/* Begins it and awaits its end. */
+int run_whole(struct run *run, const char *program, const char *const *arguments);
+
+#endif
