@@ -178,9 +178,9 @@ void sim_print_end(struct sim_print *p, bool summary)
 	(void)fputs("# ", p->out);
 	print_time(p->out, p->until);
 	(void)fprintf(p->out,
-		": %" PRIu64 " frames of the master, %" PRIu64 " from the line, %" PRIu64
-		" without an answer; %" PRIu64 " damaged frames, %" PRIu64
-		" bytes of noise, %" PRIu64 " bytes with errors\n",
+		"; frames of the master: %" PRIu64 ", from the line: %" PRIu64
+		", without an answer: %" PRIu64 ", damaged: %" PRIu64 "; bytes of noise: %" PRIu64
+		", with errors: %" PRIu64 "\n",
 		p->asked, p->answered, p->silent, p->damaged, p->noise, p->bad);
 }
 

@@ -144,7 +144,7 @@ static void what_went_through_is_kept_explained_and_played_back(void **state)
 	assert_int_equal(
 		run_whole(&shown, program, (const char *[]){"record", "--show", n->out, NULL}), 0);
 	assert_non_null(strstr(shown.text, "> REQ_UD2 to 1, FCB 1\n"));
-	assert_non_null(strstr(shown.text, "2 frames of the master, 2 from the line"));
+	assert_non_null(strstr(shown.text, "frames of the master: 2, from the line: 2,"));
 	assert_non_null(strstr(shown.text, "= the recording ends: Ctrl-C"));
 	assert_int_equal(run_whole(&shown, program,
 				 (const char *[]){"record", "--show", n->out, "--json", NULL}),
