@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 enum { PAUSE_FIRST_MS = 20, PAUSE_MAX_MS = 400, LINE_MAX_COLUMNS = 78 };
+enum { REAL_DIGITS = 15 }; /* a double gives back any decimal of so many */
 
 /* A signal handler has nothing else to write to. */
 static volatile sig_atomic_t interrupted;
@@ -43,7 +44,8 @@ static void clear_line(struct watch *w)
 
 static void print_row(struct watch *w, const json_t *row)
 {
-	char *text = json_dumps(row, JSON_COMPACT | JSON_ENCODE_ANY);
+	char *text =
+		json_dumps(row, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(REAL_DIGITS));
 	clear_line(w);
 	(void)fprintf(stderr, "%s\n", text ? text : "");
 	free(text);

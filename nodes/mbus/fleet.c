@@ -10,6 +10,8 @@
 
 #include <meterloom/engine.h>
 
+enum { REAL_DIGITS = 15 }; /* a double gives back any decimal of so many */
+
 struct part {
 	struct fleet *fleet;
 	uint64_t job; /* 0: it has ended */
@@ -66,7 +68,9 @@ static void write_sums(struct fleet *f, struct ml_json_writer *w)
 
 static void write_tree(struct ml_json_writer *w, const char *key, const json_t *tree)
 {
-	char *text = tree ? json_dumps(tree, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
+	char *text = tree ? json_dumps(tree, JSON_COMPACT | JSON_ENCODE_ANY |
+						     JSON_REAL_PRECISION(REAL_DIGITS))
+			  : NULL;
 	if (!text)
 		return;
 	ml_json_key(w, key);
