@@ -4,6 +4,7 @@
 #include "mbus/family.h"
 
 #include "mbus/buses.h"
+#include "mbus/install.h"
 #include "mbus/keeper_commands.h"
 #include "mbus/read_command.h"
 #include "mbus/search_command.h"
@@ -45,6 +46,7 @@ static const struct ml_command commands[] = {
 		.run = mbus_recording_remove},
 	MBUS_READ_COMMAND,
 	MBUS_SEARCH_COMMAND,
+	MBUS_INSTALL_COMMAND,
 	{0},
 };
 

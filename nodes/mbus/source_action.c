@@ -9,6 +9,7 @@
 
 #include <meterloom/command.h>
 
+#include "mbus/install.h"
 #include "mbus/search_run.h"
 #include "mbus/source.h"
 
@@ -271,5 +272,14 @@ const struct ml_action mbus_source_actions[] = {
 		.params = search_params,
 		.params_size = sizeof(struct mbus_search_params),
 		.run = search},
+	{.name = "install",
+		.title = "Install meters",
+		.help = "Contacts meters of the list one after the other, records the identity of "
+			"each and tells what it is to the list: ok, moved, replaced, duplicate or "
+			"failed, as rows of the job. Rounds go first in between. The command "
+			"meter.install does this on all buses.",
+		.params = mbus_install_params,
+		.params_size = sizeof(struct mbus_install_params),
+		.run = mbus_install},
 	{0},
 };

@@ -169,3 +169,21 @@ void meter_identity_write(struct meter_identity identity, uint8_t bytes[8])
 	bytes[6] = identity.version;
 	bytes[7] = identity.medium;
 }
+
+void meter_identity_to_json(struct meter_identity identity, struct ml_json_writer *w)
+{
+	char id[METER_ID_TEXT_MAX];
+	char manufacturer[METER_MANUFACTURER_TEXT_MAX];
+	meter_id_format(identity.id, id);
+	meter_manufacturer_format(identity.manufacturer, manufacturer);
+	ml_json_key(w, "id");
+	ml_json_string(w, id);
+	ml_json_key(w, "manufacturer");
+	ml_json_string(w, manufacturer);
+	ml_json_key(w, "version");
+	ml_json_integer(w, identity.version);
+	ml_json_key(w, "medium");
+	ml_json_string(w, meter_medium_name(identity.medium));
+	ml_json_key(w, "medium_code");
+	ml_json_integer(w, identity.medium);
+}

@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <meterloom/json.h>
+
 struct meter_identity {
 	uint32_t id;           /* eight digits, four bits each: 12345678 is 0x12345678 */
 	uint16_t manufacturer; /* FLAG code: three letters of five bits; bit 15: soft address */
@@ -53,5 +55,9 @@ bool meter_medium_parse(const char *text, size_t length, uint8_t *code);
  * medium; each low byte first. */
 void meter_identity_read(const uint8_t bytes[8], struct meter_identity *identity);
 void meter_identity_write(struct meter_identity identity, uint8_t bytes[8]);
+
+/* Writes "id", "manufacturer", "version", "medium" and "medium_code" into an object that was begun.
+ */
+void meter_identity_to_json(struct meter_identity identity, struct ml_json_writer *w);
 
 #endif

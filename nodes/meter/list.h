@@ -137,6 +137,14 @@ int meter_snapshot_find_one(const struct meter_snapshot *snapshot, const char *t
 void meter_point_to_json(const struct meter_point *point, const struct meter_readout *readout,
 	struct ml_json_writer *w);
 
+enum { METER_ADDRESS_WORDS_MAX = 96 };
+/* "primary address 5 on bus \"cellar\"", with a NUL. */
+void meter_settings_address(
+	const struct meter_settings *settings, char out[METER_ADDRESS_WORDS_MAX]);
+
+/* 300 to 38400, the rates a bus may have. */
+bool meter_baud_valid(int64_t baud);
+
 /* "primary", "secondary", "esecondary". */
 const char *meter_mode_name(unsigned mode);
 

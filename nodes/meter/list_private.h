@@ -95,11 +95,6 @@ int meter_settings_check(const struct meter_settings *settings, struct ml_error 
 bool meter_settings_same_address(const struct meter_settings *a, const struct meter_settings *b);
 bool meter_settings_equal(const struct meter_settings *a, const struct meter_settings *b);
 
-enum { METER_ADDRESS_WORDS_MAX = 96 };
-/* "primary address 5 on bus \"cellar\"", with a NUL. */
-void meter_settings_address(
-	const struct meter_settings *settings, char out[METER_ADDRESS_WORDS_MAX]);
-
 bool meter_mode_parse(const char *text, uint8_t *mode);
 
 /* The addressing mode where none is given: by the first of the secondary, the enhanced and the
@@ -107,8 +102,6 @@ bool meter_mode_parse(const char *text, uint8_t *mode);
 uint8_t meter_settings_natural_mode(const struct meter_settings *settings);
 bool meter_multi_parse(const char *text, uint8_t *multi);
 const char *meter_multi_name(unsigned multi);
-/* 300 to 38400, the rates a bus may have. */
-bool meter_baud_valid(int64_t baud);
 int meter_text_set(
 	char *field, size_t size, const char *what, const char *text, struct ml_error *err);
 

@@ -375,24 +375,6 @@ int meter_snapshot_find_one(const struct meter_snapshot *snapshot, const char *t
 
 /* ---- JSON ---- */
 
-static void write_identity(struct meter_identity identity, struct ml_json_writer *w)
-{
-	char id[METER_ID_TEXT_MAX];
-	char manufacturer[METER_MANUFACTURER_TEXT_MAX];
-	meter_id_format(identity.id, id);
-	meter_manufacturer_format(identity.manufacturer, manufacturer);
-	ml_json_key(w, "id");
-	ml_json_string(w, id);
-	ml_json_key(w, "manufacturer");
-	ml_json_string(w, manufacturer);
-	ml_json_key(w, "version");
-	ml_json_integer(w, identity.version);
-	ml_json_key(w, "medium");
-	ml_json_string(w, meter_medium_name(identity.medium));
-	ml_json_key(w, "medium_code");
-	ml_json_integer(w, identity.medium);
-}
-
 static void write_time(const char *key, ml_time time, struct ml_json_writer *w)
 {
 	char text[ML_TIME_TEXT_MAX];
@@ -404,7 +386,7 @@ static void write_time(const char *key, ml_time time, struct ml_json_writer *w)
 static void write_device(const struct meter_device *device, struct ml_json_writer *w)
 {
 	ml_json_begin_object(w);
-	write_identity(device->identity, w);
+	meter_identity_to_json(device->identity, w);
 	write_time("from", device->from, w);
 	if (device->to != ML_NEVER)
 		write_time("to", device->to, w);

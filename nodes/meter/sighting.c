@@ -436,8 +436,13 @@ void meter_sighting_compare(const struct meter_snapshot *snapshot,
 			is_new(snapshot, s, verdict);
 		return;
 	}
-	if (seen_elsewhere(s, seen, seen_count, verdict))
+	if (seen_elsewhere(s, seen, seen_count, verdict)) {
+		if (at) {
+			verdict->point = at->key;
+			verdict->settings = at->settings;
+		}
 		return;
+	}
 	struct claims claims = find_claims(snapshot, s, false);
 	if (claims.second) {
 		claimed_twice(claims.first, claims.second, verdict);
