@@ -40,6 +40,26 @@ export function makeMeter(key) {
 
 export const time = (seconds) => new Date(Date.UTC(2026, 0, 31, 14) + seconds * 1000).toISOString();
 
+/** What a search tells of one that it found. */
+export function found(key, result, more = {}) {
+	const { device, secondary } = makeMeter(key);
+	const { id, manufacturer, version, medium } = device;
+	return {
+		bus: '',
+		secondary,
+		id,
+		manufacturer,
+		version,
+		medium,
+		mode: 'secondary',
+		primary: key,
+		baud: 2400,
+		result,
+		text: `what ${result} means`,
+		...more,
+	};
+}
+
 /** One of each kind that a person must tell apart. */
 export function makeMeters() {
 	const meters = Array.from({ length: 8 }, (_, i) => makeMeter(i + 1));
@@ -95,6 +115,19 @@ export class MeterGateway {
 		answer('meter.import', ({ base64, partial, dry_run }) => this.#import(base64, partial, dry_run));
 		answer('meter.export', () => ({ meters: this.meters.length, csv: 'Position;Bus\r\n' }));
 		answer('meter.install', (params) => this.begin('meter.install', params).id);
+		answer('meter.search', (params) => this.begin('meter.search', params).id);
+		answer('meter.add', (params) => {
+			const meter = { ...makeMeter(this.meters.length + 40), ...params, moid: '' };
+			this.meters.push(meter);
+			return meter;
+		});
+		answer('meter.readout', ({ meter }) => ({
+			meter: this.find(meter),
+			recent: [
+				{ time: time(900), result: 'timeout', tries: 3, seconds: 1.2 },
+				{ time: time(2), result: 'ok', tries: 1, seconds: 0.2 },
+			],
+		}));
 		answer('job.show', ({ job, from = 0 }) => this.#show(job, from));
 		answer('job.cancel', ({ job }) => this.end(this.jobs.get(job), 'cancelled'));
 	}

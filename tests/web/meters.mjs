@@ -12,7 +12,7 @@ import { readAssets } from './assets.mjs';
 import { openBrowser } from './browser.mjs';
 import { poorContrasts } from './contrast.mjs';
 import { Fixture } from './fixture.mjs';
-import { makeMeter, MeterGateway, time } from './meters-fixture.mjs';
+import { found, makeMeter, MeterGateway, Refused, time } from './meters-fixture.mjs';
 
 const browser = await openBrowser();
 const assets = readAssets(process.argv[2]);
@@ -220,11 +220,12 @@ test('a meter opens with its values, exact, and goes where one came from', async
 		'3 failures in a row',
 		'123,456 kWh',
 		'4,322.290 m³',
-		'1234567',
 		'power low',
+		'3 tries, 1.2s',
 	])
 		await shows(meter, text);
-	await meter.getByRole('button', { name: '1 value of earlier days' }).click();
+	await meter.getByRole('button', { name: '2 values more' }).click();
+	await shows(meter, '1234567');
 	await shows(meter, '99 kWh');
 	await picture(page, 'open');
 	await page.keyboard.press('Escape');
@@ -305,6 +306,151 @@ test('all are read with progress, a cancel and a summary', async () => {
 	await page.locator('.strip').getByRole('button', { name: 'Cancel' }).click();
 	await shows(page.locator('.strip'), 'Cancelled.');
 	assert.deepEqual(problems, []);
+});
+
+/** Opens the dialog and begins a search. */
+async function search(page, how = () => {}) {
+	await page.getByRole('button', { name: 'Search …' }).click();
+	const dialog = page.getByRole('dialog', { name: 'Search for meters' });
+	await how(dialog);
+	await dialog.getByRole('button', { name: 'Search', exact: true }).click();
+	await until(() => bus.running('meter.search'));
+	return { dialog, job: bus.running('meter.search') };
+}
+
+test('a search shows what it finds as it comes, and what each is; found ones are named there', async () => {
+	const page = await open();
+	const { dialog, job } = await search(page);
+	assert.deepEqual(job.params, {
+		install: true,
+		modes: ['secondary'],
+		bauds: [],
+		wanted: 0,
+		hex: false,
+		thorough: false,
+	});
+	bus.progress(job, 2500, 10_000, 'secondary, 2400 Bd: 0 found');
+	await shows(dialog, '25%');
+	bus.meters.push(makeMeter(20), makeMeter(21));
+	bus.row(job, found(20, 'new', { point: 20 }));
+	await shows(dialog.getByRole('row'), /new\s*10158380/);
+	bus.row(job, found(21, 'new', { point: 21 }));
+	for (const [i, result] of ['known', 'moved', 'replaced', 'duplicate', 'several'].entries())
+		bus.row(job, found(i + 1, result, { point: i + 1 }));
+	for (const text of ['known', 'moved', 'replaced', 'duplicate', 'several at once'])
+		await shows(dialog.getByRole('row'), text);
+	await shows(dialog.getByRole('row'), 'what moved means');
+	assert.equal(await dialog.getByText('what known means').count(), 0);
+	await shows(dialog.getByRole('status'), /2\s*new/);
+	// Nobody has to wait for the end to give names.
+	await dialog.locator('[data-name="20"]').fill('Attic');
+	await page.keyboard.press('Enter');
+	await hasFocus(page, 21);
+	await until(() => bus.meters.some(({ moid }) => moid === 'Attic'));
+	assert.deepEqual(await poorContrasts(page, 4.5), []);
+	await picture(page, 'search');
+	// It goes on without the dialog, and after a reload.
+	await page.keyboard.press('Escape');
+	await dialog.waitFor({ state: 'detached' });
+	await shows(page.locator('.strip'), 'Show 7 found');
+	await page.reload();
+	await page.getByRole('button', { name: 'Show 7 found' }).click();
+	await shows(dialog.getByRole('row'), '10158380');
+	bus.end(job, 'succeeded', { found: 7, buses: [{ bus: '', node: 'bus', result: {} }] });
+	await shows(dialog, '7 meters found.');
+	assert.equal(await dialog.getByRole('button', { name: 'Go on' }).count(), 0);
+	await dialog.getByRole('button', { name: 'Close' }).last().click();
+	await dialog.waitFor({ state: 'detached' });
+	assert.deepEqual(problems, []);
+});
+
+test('a search that is cancelled keeps what it found, and goes on from there', async () => {
+	const page = await open();
+	const { dialog, job } = await search(page);
+	bus.row(job, found(20, 'new', { point: 20 }));
+	await shows(dialog.getByRole('row'), '10158380');
+	await dialog.getByRole('button', { name: 'Cancel' }).click();
+	await shows(dialog, 'Cancelled; 1 found so far.');
+	await shows(dialog.getByRole('row'), '10158380');
+	await dialog.getByRole('button', { name: 'Go on' }).click();
+	await until(() => bus.running('meter.search'));
+	assert.deepEqual(bus.running('meter.search').params, { install: true, resume: true });
+	await shows(dialog.getByRole('row'), '10158380');
+	bus.row(bus.running('meter.search'), found(21, 'new', { point: 21 }));
+	await shows(dialog.getByRole('row'), '10166299');
+	await shows(dialog.getByRole('status'), /2\s*new/);
+	bus.end(bus.running('meter.search'), 'failed', null, [
+		{ pointer: '', text: 'the adapter was pulled out' },
+	]);
+	await shows(dialog.getByRole('status'), 'the adapter was pulled out');
+	assert.deepEqual(problems, []);
+});
+
+test('advanced: rates in their order, how many, which buses, and nothing entered unasked', async () => {
+	gateway.state.graph.nodes.push({
+		id: 'east',
+		type: 'mbus-source',
+		params: { bus: 'east', interface: 'tcp:10.0.0.7:10001', baud: 300 },
+	});
+	const page = await open();
+	const { dialog, job } = await search(page, async (dialog) => {
+		await dialog.getByRole('radio', { name: /^Both/ }).check();
+		await dialog.getByText('More', { exact: true }).click();
+		await dialog.getByLabel('Order').selectOption({ label: 'addresses first' });
+		await dialog.getByLabel('Last primary address').fill('20');
+		await dialog.getByLabel('Number of meters to find').fill('12');
+		await dialog.getByRole('checkbox', { name: '2400' }).check();
+		await dialog.getByRole('checkbox', { name: '300', exact: true }).check();
+		await shows(dialog, '2400, then 300');
+		await dialog.getByRole('checkbox', { name: /^default serial/ }).uncheck();
+		await dialog.getByRole('checkbox', { name: /at once$/ }).uncheck();
+	});
+	assert.deepEqual(job.params, {
+		install: false,
+		modes: ['primary', 'secondary'],
+		bauds: [2400, 300],
+		wanted: 12,
+		hex: false,
+		thorough: false,
+		first_address: 0,
+		last_address: 20,
+		buses: ['east'],
+	});
+	bus.row(job, found(20, 'new', { bus: 'east', baud: 300 }));
+	bus.row(job, found(21, 'new', { bus: 'east', baud: 300 }));
+	bus.row(job, found(1, 'known', { point: 1 }));
+	bus.end(job, 'succeeded', { found: 3 });
+	await shows(dialog, '3 meters found.');
+	await dialog.getByRole('checkbox', { name: 'Enter 10166299' }).check();
+	await dialog.getByRole('button', { name: 'Enter 1 in the list' }).click();
+	await shows(dialog, 'They are in the list.');
+	const { secondary } = found(21);
+	assert.deepEqual(bus.called('meter.add'), [
+		{ bus: 'east', mode: 'secondary', primary: 21, secondary },
+	]);
+	await until(() => bus.running('meter.install'));
+	assert.deepEqual(bus.called('meter.install'), [{ meters: [`#${bus.meters.at(-1).point}`] }]);
+	assert.deepEqual(problems, []);
+});
+
+test('a search that is refused says why, and one on a phone fits', async () => {
+	const page = await open(phone);
+	gateway.commands['meter.search'] = () => {
+		throw new Refused(404, [{ pointer: '', text: 'no node mbus-source is running' }]);
+	};
+	await page.getByRole('button', { name: 'Search …' }).tap();
+	const dialog = page.getByRole('dialog');
+	await dialog.getByText('More', { exact: true }).tap();
+	await assertNoSideScroll(page);
+	await picture(page, 'phone-search');
+	await dialog.getByRole('button', { name: 'Search', exact: true }).tap();
+	await dialog.getByRole('alert').filter({ hasText: 'no node mbus-source' }).waitFor();
+	const job = bus.begin('meter.search');
+	bus.row(job, found(20, 'new'));
+	bus.row(job, found(1, 'duplicate', { point: 1, text: 'a long word of what it means '.repeat(4) }));
+	await shows(dialog.getByRole('row'), 'duplicate');
+	await assertNoSideScroll(page);
+	await picture(page, 'phone-found');
 });
 
 const listFile = (text) => ({

@@ -12,6 +12,7 @@ import {
 	type Column,
 } from '../../../web-editor/src/meters/list';
 import type { Meter } from '../../../web-editor/src/meters/types';
+import { canEnter, entryOf, tally, type FoundRow } from '../../../web-editor/src/meters/results';
 import { sorted, type Value } from '../../../web-editor/src/meters/values';
 
 const meter = (order: number, more: Partial<Meter> = {}): Meter => ({
@@ -95,6 +96,34 @@ test('of a long list the rows in view are drawn, and the one that has the focus'
 	assert.deepEqual(window(0, { top: 0, height: 360, row: 36 }, -1), { drawn: [], after: 0 });
 });
 
+test('what is entered by hand has a rate of its own only where its bus has another', () => {
+	const buses = [{ name: '', node: 'bus', interface: '', baud: 2400 }];
+	const row: FoundRow = {
+		bus: '',
+		secondary: '12345678.KAM.1B.04',
+		mode: 'secondary',
+		primary: 5,
+		baud: 2400,
+		result: 'new',
+		text: '',
+	};
+	assert.ok(canEnter(row));
+	assert.deepEqual(entryOf(row, buses), [
+		'meter.add',
+		{ bus: '', primary: 5, mode: 'secondary', secondary: '12345678.KAM.1B.04' },
+	]);
+	const moved: FoundRow = { ...row, result: 'moved', point: 7, baud: 300 };
+	assert.deepEqual(entryOf(moved, buses), [
+		'meter.change',
+		{ meter: '#7', bus: '', primary: 5, baud: 300 },
+	]);
+	assert.ok(!canEnter({ ...row, result: 'known', point: 7 }));
+	assert.deepEqual(tally([row, moved, row]), [
+		['moved', 1],
+		['new', 2],
+	]);
+});
+
 test('values keep each digit that the gateway wrote', () => {
 	const told = withExactValues(
 		'{"value":0.000,"of":{"value": 12345678901234567890 },"text":"\\"value\\":1","value2":"value"}',
@@ -115,7 +144,7 @@ test('energy is told in kWh, and durations in the largest unit that is whole', (
 	assert.equal(grouped('1e5', 'en'), '1e5');
 });
 
-test('what is measured comes before what a meter says of itself, earlier days apart', () => {
+test('what is measured now comes first, all else apart', () => {
 	const value = (quantity: string, storage = 0): Value => ({
 		series: quantity + storage,
 		quantity,
@@ -126,15 +155,14 @@ test('what is measured comes before what a meter says of itself, earlier days ap
 		tariff: 0,
 		subunit: 0,
 	});
-	const { now, earlier } = sorted([
+	const { main, more } = sorted([
 		value('fabrication-number'),
 		value('power'),
 		value('energy', 1),
 		value('energy'),
 	]);
-	assert.deepEqual(
-		now.map((each) => each.quantity),
-		['energy', 'power', 'fabrication-number'],
-	);
-	assert.equal(earlier.length, 1);
+	const names = (values: Value[]) => values.map((each) => each.series);
+	assert.deepEqual(names(main), ['energy0', 'power0']);
+	assert.deepEqual(names(more), ['fabrication-number0', 'energy1']);
+	assert.deepEqual(names(sorted([value('date')]).main), ['date0']);
 });

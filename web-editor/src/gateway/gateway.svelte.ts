@@ -152,9 +152,11 @@ export class Gateway {
 	}
 
 	#tellJob(job: Job) {
+		const before = this.jobs.find((other) => other.id === job.id);
 		const others = this.jobs.filter((other) => other.id !== job.id);
 		this.jobs = job.state === 'running' ? [...others, job] : others;
 		this.tasks.told(job);
-		if (job.rows || (job.state !== 'running' && job.state !== 'queued')) this.changes++;
+		const ended = job.state !== 'running' && job.state !== 'queued';
+		if (ended || (job.rows ?? 0) !== (before?.rows ?? 0)) this.changes++;
 	}
 }

@@ -9,7 +9,10 @@ export interface Bus {
 	name: string;
 	node: string;
 	interface: string;
+	baud: number;
 }
+
+const USUAL = 2400; // of a source that names none
 
 export function busesOf(nodes: ModelNode[]): Bus[] {
 	const text = (value: unknown) => (typeof value === 'string' ? value : '');
@@ -19,6 +22,7 @@ export function busesOf(nodes: ModelNode[]): Bus[] {
 			name: text(params['bus']),
 			node: id,
 			interface: text(params['interface']),
+			baud: typeof params['baud'] === 'number' ? params['baud'] : USUAL,
 		}))
 		.sort((a, b) => a.name.localeCompare(b.name));
 }

@@ -1,11 +1,16 @@
 // What came of one meter of many: found, installed, taken out of a file.
 
+import type { Bus } from './buses';
 import type { Identity } from './types';
 
 /** In the order in which a person wants to see them: what needs a hand first. */
 export const results = [
 	'refused',
 	'failed',
+	'error',
+	'foreign',
+	'several',
+	'unnamed',
 	'duplicate',
 	'replaced',
 	'moved',
@@ -29,6 +34,34 @@ export interface ListRow {
 	text: string;
 	meter?: Identity | null;
 	baud?: number;
+}
+
+/** A meter that a search has found, or what answered in its place. */
+export interface FoundRow {
+	bus: string;
+	secondary?: string;
+	id?: string;
+	manufacturer?: string;
+	version?: number;
+	medium?: string;
+	mode: 'primary' | 'secondary';
+	primary?: number;
+	baud: number;
+	result: Result;
+	point?: number;
+	text: string;
+}
+
+export interface SearchResult {
+	found: number;
+	buses?: { bus: string; node: string; error?: string; result?: { resumable?: boolean } }[];
+}
+
+/** What two parts of one search have found; what was told before is not told again. */
+export function together(before: readonly FoundRow[], rows: readonly FoundRow[]): FoundRow[] {
+	const key = (row: FoundRow) => [row.bus, row.mode, row.secondary ?? row.primary].join(' ');
+	const known = new Set(before.map(key));
+	return [...before, ...rows.filter((row) => !known.has(key(row)))];
 }
 
 export interface ImportResult {
@@ -70,4 +103,21 @@ export function download(name: string, text: string) {
 	link.download = name;
 	link.click();
 	setTimeout(() => URL.revokeObjectURL(url), 10_000);
+}
+
+/** Whether there is something to be entered in the list by hand. */
+export function canEnter(row: FoundRow): boolean {
+	return (row.result === 'new' && !row.point) || (row.result === 'moved' && !!row.point);
+}
+
+/** The command that enters it, with its parameters. The rate of its bus is not written down. */
+export function entryOf(row: FoundRow, buses: readonly Bus[]): [string, object] {
+	const ownRate = row.baud !== (buses.find((bus) => bus.name === row.bus)?.baud ?? 0);
+	const place = {
+		bus: row.bus,
+		...(row.primary === undefined ? {} : { primary: row.primary }),
+		...(ownRate ? { baud: row.baud } : {}),
+	};
+	if (row.point) return ['meter.change', { meter: `#${row.point}`, ...place }];
+	return ['meter.add', { ...place, mode: row.mode, secondary: row.secondary ?? '' }];
 }

@@ -24,6 +24,8 @@ export interface Reading {
 	records: unknown[];
 }
 
+const FEW = 8; // of a meter that measures nothing we know
+
 /** What a meter measures comes first, what it says of itself after it. */
 const first = [
 	'energy',
@@ -47,20 +49,21 @@ const first = [
 	'pressure',
 ];
 
-export const isMeasured = (value: Value) => first.includes(value.quantity);
+const isMeasured = (value: Value) =>
+	value.storage === 0 &&
+	first.includes(value.quantity) &&
+	!value.modifiers?.includes('manufacturer-vife');
 
-/** Of now: what is kept of earlier days has a storage number. */
-export function sorted(values: Value[]): { now: Value[]; earlier: Value[] } {
+/** What is measured now, and all else: what a meter keeps of earlier days and says of itself. */
+export function sorted(values: Value[]): { main: Value[]; more: Value[] } {
 	const rank = (value: Value) => {
 		const at = first.indexOf(value.quantity);
-		return at < 0 ? first.length : at;
+		return (at < 0 ? first.length : at) + (value.storage ? 2 * first.length : 0);
 	};
 	const all = values
 		.map((value, at) => ({ value, at }))
 		.sort((a, b) => rank(a.value) - rank(b.value) || a.at - b.at)
 		.map(({ value }) => value);
-	return {
-		now: all.filter((value) => value.storage === 0),
-		earlier: all.filter((value) => value.storage !== 0),
-	};
+	const main = all.some(isMeasured) ? all.filter(isMeasured) : all.slice(0, FEW);
+	return { main, more: all.filter((value) => !main.includes(value)) };
 }

@@ -3,6 +3,7 @@
 import { textOf } from '../gateway/call';
 import type { Task } from '../gateway/task.svelte';
 import { gateway } from '../view/shared';
+import { together, type FoundRow, type SearchResult } from './results';
 
 export interface ReadResult {
 	meters: number;
@@ -11,20 +12,34 @@ export interface ReadResult {
 	seconds: number;
 }
 
-export type ReadTask = Task<unknown, ReadResult>;
+export interface ReadRow {
+	result: 'read' | 'failed';
+	reason?: string;
+	text?: string;
+}
+
+export type ReadTask = Task<ReadRow, ReadResult>;
+export type SearchTask = Task<FoundRow, SearchResult>;
 
 class Work {
 	/** of all meters */
 	readAll = $state.raw<ReadTask>();
 	/** of one, by the key of its meter */
 	readOne = $state.raw<Record<number, ReadTask>>({});
+	search = $state.raw<SearchTask>();
+	/** found by the search that this one goes on with */
+	#before = $state.raw<FoundRow[]>([]);
+	found = $derived(together(this.#before, this.search?.rows ?? []));
+	/** What the search finds goes into the list at once; else a person chooses. undefined: it was
+	 * begun elsewhere */
+	installs = $state<boolean>();
 	/** why the last thing could not be begun */
 	refused = $state('');
 
-	async startReadAll() {
+	async startReadAll(which: { state?: 'failed' } = {}) {
 		this.refused = '';
 		try {
-			this.readAll = await gateway.tasks.start('meter.read', {});
+			this.readAll = await gateway.tasks.start('meter.read', which);
 		} catch (error) {
 			this.refused = textOf(error);
 		}
@@ -45,10 +60,23 @@ class Work {
 		this.readOne = others;
 	}
 
+	/** Throws a Refusal. */
+	async startSearch(params: { install: boolean; [name: string]: unknown }) {
+		const before = params['resume'] ? this.found : [];
+		this.search = await gateway.tasks.start('meter.search', params);
+		this.#before = before;
+		this.installs = params.install;
+	}
+
 	/** Follows what was begun elsewhere, or before the page was loaded. */
 	adopt() {
 		const own = [this.readAll, ...Object.values(this.readOne)].map((task) => task?.id);
 		for (const job of gateway.jobs) {
+			if (job.command === 'meter.search' && (!this.search || this.search.ended)) {
+				this.search = gateway.tasks.follow(job.id, job.command);
+				this.#before = [];
+				this.installs = undefined;
+			}
 			if (job.command !== 'meter.read' || own.includes(job.id)) continue;
 			if ((job.progress?.total ?? 0) > 1 && (!this.readAll || this.readAll.ended))
 				this.readAll = gateway.tasks.follow(job.id, job.command);
