@@ -64,13 +64,14 @@ const char *sim_fault_name(enum sim_fault fault);
 enum { SIM_RULES_MAX = 64 };
 
 struct sim_rule {
-	int fault;     /* enum sim_fault */
-	int64_t every; /* mean time between two begins; 0: once, at `at` */
-	ml_time at;    /* from the beginning of the simulation */
-	ml_time lasts; /* mean; exactly so where it happens once; ML_NEVER: to the end */
-	ml_time by;    /* how late, how far the clock jumps, what Retry-After says */
-	int64_t share; /* per cent of the answers that it hits while it lasts */
-	int64_t which; /* number of the meter, line or head-end, from 1; 0: each */
+	int fault;            /* enum sim_fault */
+	int64_t every;        /* mean time between two begins; 0: once, at `at` */
+	ml_time at;           /* from the beginning of the simulation */
+	ml_time lasts;        /* mean; exactly so where it happens once; ML_NEVER: to the end */
+	ml_time by;           /* how late, how far the clock jumps, what Retry-After says */
+	int64_t share;        /* per cent of the answers that it hits while it lasts */
+	int64_t which;        /* number of the meter, line or head-end, from 1; 0: each */
+	int64_t first, count; /* each of so many after the first ones; count 0: all there are */
 };
 
 struct sim_faults {
@@ -89,6 +90,11 @@ int sim_faults_parse(
 /* Reads one rule as it is typed: "meter-silent", "meter-slow which=3 by=2s every=10min lasts=60s".
  * Blanks or commas stand between its parts. -EINVAL, err->at is the offset. */
 int sim_rule_parse(const char *text, size_t length, struct sim_rule *rule, struct ml_error *err);
+
+/* Reads "90s", "1.5h", "200ms", 0 or more; a number alone is in `unit`. `name` is what errors call
+ * it. */
+int sim_time_parse(
+	const char *name, const char *text, ml_time unit, ml_time *time, struct ml_error *err);
 
 /* Adds a rule. -E2BIG: there are too many. */
 int sim_faults_add(struct sim_faults *faults, const struct sim_rule *rule, struct ml_error *err);

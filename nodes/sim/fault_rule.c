@@ -106,7 +106,7 @@ static int read_integer(const char *name, const char *text, int64_t least, int64
 	return 0;
 }
 
-static int read_positive(
+int sim_time_parse(
 	const char *name, const char *text, ml_time unit, ml_time *time, struct ml_error *err)
 {
 	const int result = read_time(name, text, unit, time, err);
@@ -135,11 +135,11 @@ int sim_draft_set(
 	case PER_DAY:
 		return read_rate(value, &rule->every, err);
 	case EVERY:
-		return read_positive(name, value, ML_HOUR, &rule->every, err);
+		return sim_time_parse(name, value, ML_HOUR, &rule->every, err);
 	case AT:
-		return read_positive(name, value, ML_HOUR, &rule->at, err);
+		return sim_time_parse(name, value, ML_HOUR, &rule->at, err);
 	case LASTS:
-		return read_positive(name, value, ML_MINUTE, &rule->lasts, err);
+		return sim_time_parse(name, value, ML_MINUTE, &rule->lasts, err);
 	case BY:
 		return read_time(name, value, ML_SEC, &rule->by, err);
 	case SHARE:

@@ -7,12 +7,14 @@
 
 #include "meter/address.h"
 
-enum { POSITION_TEXT = 48 };
+enum { POSITION_TEXT = 96 };
 
-static void position_text(const struct sim_meter *meter, size_t index, char out[POSITION_TEXT])
+/* Positions of meters of several buses differ by the bus. */
+static void position_text(const struct sim_list_part *part, size_t index, char out[POSITION_TEXT])
 {
-	(void)snprintf(
-		out, POSITION_TEXT, "%s %zu", meter_medium_name(meter->identity.medium), index + 1);
+	const struct sim_meter *meter = sim_line_meter(part->line, index);
+	(void)snprintf(out, POSITION_TEXT, "%s%s%s %zu", part->bus, part->bus[0] ? " " : "",
+		meter_medium_name(meter->identity.medium), index + 1);
 }
 
 static bool by_primary(const struct sim_meter *meter, size_t index, enum sim_addressing addressing)
@@ -22,63 +24,79 @@ static bool by_primary(const struct sim_meter *meter, size_t index, enum sim_add
 	return addressing == SIM_PRIMARY || (addressing == SIM_MIXED && index % 2 == 0);
 }
 
-void sim_list_csv(const struct sim_line *line, unsigned baud, enum sim_addressing addressing,
-	struct ml_buffer *out)
+static void append_row(const struct sim_list_part *part, size_t index,
+	enum sim_addressing addressing, struct ml_buffer *out)
 {
 	char secondary[METER_SECONDARY_TEXT_MAX];
 	char position[POSITION_TEXT];
+	const struct sim_meter *meter = sim_line_meter(part->line, index);
+	meter_secondary_format(meter->identity, secondary);
+	position_text(part, index, position);
+	ml_buffer_appendf(out, "%s,%s,%u,%s,", position, secondary,
+		meter->baud ? meter->baud : part->baud,
+		by_primary(meter, index, addressing) ? "primary" : "secondary");
+	if (meter->primary > 0)
+		ml_buffer_appendf(out, "%u", meter->primary);
+	ml_buffer_appendf(out, ",,%s,active\r\n", part->bus);
+}
+
+void sim_list_csv(const struct sim_list_part *parts, size_t count, enum sim_addressing addressing,
+	struct ml_buffer *out)
+{
 	ml_buffer_appendf(out, "Position,SecondaryAddress,BaudRate,AddressingMode,PrimaryAddress,"
 			       "EnhancedAddress,Bus,State\r\n");
-	for (size_t i = 0; i < sim_line_meter_count(line); i++) {
-		const struct sim_meter *meter = sim_line_meter(line, i);
-		meter_secondary_format(meter->identity, secondary);
-		position_text(meter, i, position);
-		ml_buffer_appendf(out, "%s,%s,%u,%s,", position, secondary,
-			meter->baud ? meter->baud : baud,
-			by_primary(meter, i, addressing) ? "primary" : "secondary");
-		if (meter->primary > 0)
-			ml_buffer_appendf(out, "%u", meter->primary);
-		ml_buffer_appendf(out, ",,,active\r\n");
+	for (size_t p = 0; p < count; p++) {
+		for (size_t i = 0; i < sim_line_meter_count(parts[p].line); i++)
+			append_row(&parts[p], i, addressing, out);
 	}
 }
 
-void sim_list_json(const struct sim_line *line, unsigned baud, enum sim_addressing addressing,
+static void write_meter(const struct sim_list_part *part, size_t index,
+	enum sim_addressing addressing, struct ml_json_writer *w)
+{
+	char text[POSITION_TEXT];
+	char manufacturer[METER_MANUFACTURER_TEXT_MAX];
+	const struct sim_meter *meter = sim_line_meter(part->line, index);
+	ml_json_begin_object(w);
+	position_text(part, index, text);
+	ml_json_key(w, "position");
+	ml_json_string(w, text);
+	meter_secondary_format(meter->identity, text);
+	ml_json_key(w, "secondary_address");
+	ml_json_string(w, text);
+	ml_json_key(w, "baud");
+	ml_json_unsigned(w, meter->baud ? meter->baud : part->baud);
+	ml_json_key(w, "mode");
+	ml_json_string(w, by_primary(meter, index, addressing) ? "primary" : "secondary");
+	ml_json_key(w, "primary_address");
+	if (meter->primary > 0)
+		ml_json_unsigned(w, meter->primary);
+	else
+		ml_json_null(w);
+	ml_json_key(w, "bus");
+	ml_json_string(w, part->bus);
+	meter_manufacturer_format(meter->identity.manufacturer, manufacturer);
+	ml_json_key(w, "manufacturer");
+	ml_json_string(w, meter->fixed ? NULL : manufacturer);
+	ml_json_key(w, "model");
+	ml_json_string(w, meter->model->name);
+	ml_json_key(w, "telegrams_from");
+	ml_json_string(w, meter->model->source);
+	ml_json_end_object(w);
+}
+
+void sim_list_json(const struct sim_list_part *parts, size_t count, enum sim_addressing addressing,
 	struct ml_buffer *out)
 {
 	struct ml_json_writer w;
-	char text[POSITION_TEXT];
-	char manufacturer[METER_MANUFACTURER_TEXT_MAX];
 	ml_json_writer_init(&w, out);
 	w.pretty = true;
 	ml_json_begin_object(&w);
 	ml_json_key(&w, "meters");
 	ml_json_begin_array(&w);
-	for (size_t i = 0; i < sim_line_meter_count(line); i++) {
-		const struct sim_meter *meter = sim_line_meter(line, i);
-		ml_json_begin_object(&w);
-		position_text(meter, i, text);
-		ml_json_key(&w, "position");
-		ml_json_string(&w, text);
-		meter_secondary_format(meter->identity, text);
-		ml_json_key(&w, "secondary_address");
-		ml_json_string(&w, text);
-		ml_json_key(&w, "baud");
-		ml_json_unsigned(&w, meter->baud ? meter->baud : baud);
-		ml_json_key(&w, "mode");
-		ml_json_string(&w, by_primary(meter, i, addressing) ? "primary" : "secondary");
-		ml_json_key(&w, "primary_address");
-		if (meter->primary > 0)
-			ml_json_unsigned(&w, meter->primary);
-		else
-			ml_json_null(&w);
-		meter_manufacturer_format(meter->identity.manufacturer, manufacturer);
-		ml_json_key(&w, "manufacturer");
-		ml_json_string(&w, meter->fixed ? NULL : manufacturer);
-		ml_json_key(&w, "model");
-		ml_json_string(&w, meter->model->name);
-		ml_json_key(&w, "telegrams_from");
-		ml_json_string(&w, meter->model->source);
-		ml_json_end_object(&w);
+	for (size_t p = 0; p < count; p++) {
+		for (size_t i = 0; i < sim_line_meter_count(parts[p].line); i++)
+			write_meter(&parts[p], i, addressing, &w);
 	}
 	ml_json_end_array(&w);
 	ml_json_end_object(&w);

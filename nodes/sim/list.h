@@ -10,14 +10,20 @@
 
 enum sim_addressing { SIM_MIXED, SIM_PRIMARY, SIM_SECONDARY };
 
+struct sim_list_part {
+	const struct sim_line *line;
+	unsigned baud;   /* of meters that follow their master */
+	const char *bus; /* "": the default bus */
+};
+
 /* As CSV with the columns of a meter list file: Position, SecondaryAddress, BaudRate,
  * AddressingMode, PrimaryAddress, EnhancedAddress, Bus, State. Mixed: every other meter by its
  * primary address; meters without one by their secondary. */
-void sim_list_csv(const struct sim_line *line, unsigned baud, enum sim_addressing addressing,
+void sim_list_csv(const struct sim_list_part *parts, size_t count, enum sim_addressing addressing,
 	struct ml_buffer *out);
 
 /* The same as JSON: {"meters": [{"position": …, …}]}, with what each meter is. */
-void sim_list_json(const struct sim_line *line, unsigned baud, enum sim_addressing addressing,
+void sim_list_json(const struct sim_list_part *parts, size_t count, enum sim_addressing addressing,
 	struct ml_buffer *out);
 
 /* Each meter as it is now, for people: [{"meter": 1, "id": …, "unplugged": true}]. */

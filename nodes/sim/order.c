@@ -13,7 +13,7 @@
 enum { WORD_MAX = 32, PRIMARY_MAX = 250 };
 
 /* What follows the word. */
-enum rest { NOTHING, METER, METER_AND_NUMBER, FAULT };
+enum rest { NOTHING, METER, METER_AND_NUMBER, FAULT, TIME };
 
 static const struct {
 	const char *word;
@@ -39,6 +39,7 @@ static const struct {
 	{"heal", SIM_ORDER_HEAL, NOTHING, 0, false},
 	{"faults", SIM_ORDER_FAULTS, NOTHING, 0, false},
 	{"list", SIM_ORDER_LIST, NOTHING, 0, false},
+	{"wait", SIM_ORDER_WAIT, TIME, 0, false},
 	{"help", SIM_ORDER_HELP, NOTHING, 0, false},
 	{"quit", SIM_ORDER_QUIT, NOTHING, 0, false},
 };
@@ -58,6 +59,7 @@ const char sim_order_help[] =
 	"  heal                          ends all faults; what was done by hand stays\n"
 	"  faults                        which there are\n"
 	"  list                          the meters\n"
+	"  wait TIME                     before the next line, in scripts: wait 90s\n"
 	"  help, quit\n"
 	"With several buses: unplug 3 on NAME; without a name, list and faults are about all.\n";
 
@@ -118,6 +120,13 @@ static int read_rest(const char *at, enum rest rest, const char *word, struct si
 {
 	if (rest == FAULT)
 		return sim_rule_parse(at, strcspn(at, "\r\n"), &order->rule, err);
+	if (rest == TIME) {
+		at += strspn(at, " \t");
+		char text[WORD_MAX];
+		return next_word(&at, text) && at[strspn(at, " \t\r\n")] == '\0'
+			       ? sim_time_parse("wait", text, ML_SEC, &order->wait, err)
+			       : ml_error_set(err, -EINVAL, "wait: expected a time such as 90s");
+	}
 	if (rest != NOTHING && (!next_number(&at, &order->meter) || order->meter == 0))
 		return ml_error_set(
 			err, -EINVAL, "%s: expected the number of a meter, from 1", word);

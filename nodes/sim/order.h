@@ -22,6 +22,7 @@ enum sim_order_kind {
 	SIM_ORDER_HEAL,
 	SIM_ORDER_FAULTS, /* which there are */
 	SIM_ORDER_LIST,   /* the meters */
+	SIM_ORDER_WAIT,   /* before the next line: `wait` */
 	SIM_ORDER_HELP,
 	SIM_ORDER_QUIT,
 };
@@ -33,6 +34,7 @@ struct sim_order {
 	enum sim_state state;
 	bool on;
 	struct sim_rule rule;
+	ml_time wait;
 	char bus[SIM_NAME_MAX]; /* "": the only one */
 };
 

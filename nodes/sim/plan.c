@@ -118,6 +118,9 @@ static struct sim_episode *episode_at(
 	const struct sim_rule *rule = &plan->faults.rules[index];
 	if (rule->fault != (int)fault || (rule->which != 0 && (size_t)rule->which != place + 1))
 		return NULL;
+	if (rule->count > 0 &&
+		(place < (size_t)rule->first || place >= (size_t)(rule->first + rule->count)))
+		return NULL;
 	return episode_of(plan, index, place);
 }
 

@@ -186,6 +186,7 @@ static int bring(struct pty *pty, struct ml_error *err)
 		take_away(pty);
 		return result;
 	}
+	pty->alone = false;
 	pty->poll->data = pty;
 	(void)uv_poll_start(pty->poll, UV_READABLE, on_poll);
 	/* As a source takes it. */

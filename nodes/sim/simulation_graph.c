@@ -52,22 +52,16 @@ static const char *recording_of(const char *interface)
 static void append_list(
 	struct sim_simulation *s, const struct sim_line *line, unsigned baud, const char *bus)
 {
-	struct ml_buffer part = {0};
-	sim_list_csv(line, baud, SIM_MIXED, &part);
-	char *row = part.data;
-	for (bool header = true; row && *row; header = false) {
-		char *end = strstr(row, "\r\n");
-		*end = '\0';
-		/* ...,EnhancedAddress,Bus,State: the bus of each row is empty. */
-		char *last = strrchr(row, ',');
-		if (!header && last && last > row && last[-1] == ',')
-			ml_buffer_appendf(
-				&s->list, "%.*s%s%s\r\n", (int)(last - row), row, bus, last);
-		else if (header && s->list.length == 0)
-			ml_buffer_appendf(&s->list, "%s\r\n", row);
-		row = end + 2;
-	}
-	ml_buffer_free(&part);
+	struct ml_buffer text = {0};
+	const struct sim_list_part part = {line, baud, bus};
+	sim_list_csv(&part, 1, SIM_MIXED, &text);
+	/* One line of headings is enough. */
+	const char *rows = text.data ? strstr(text.data, "\r\n") : NULL;
+	if (rows && s->list.length > 0)
+		ml_buffer_appendf(&s->list, "%s", rows + 2);
+	else if (rows)
+		ml_buffer_appendf(&s->list, "%s", text.data);
+	ml_buffer_free(&text);
 }
 
 /* A recording is played back as it is; its meters are listed, but what they sent is not in the
@@ -104,11 +98,13 @@ static int map_bus(
 	if (json_is_integer(json_object_get(params, "baud")))
 		options.baud = (unsigned)json_integer_value(json_object_get(params, "baud"));
 	if (strncmp(interface, "sim:", 4) == 0 &&
-		sim_options_parse(interface + 4, &options, err) < 0)
+		(sim_options_parse(interface + 4, &options, err) < 0 ||
+			sim_options_load(&options, err) < 0))
 		return -EINVAL;
 	const int number = sim_world_add_bus(s->world, &options);
 	if (number < 0)
-		return ml_error_set(err, number, "more than %d buses", SIM_BUSES_MAX);
+		return ml_error_set(err, number, "more than %d buses, or more than %d faults",
+			SIM_BUSES_MAX, SIM_RULES_MAX);
 	append_list(s, sim_bus_line(sim_world_bus(s->world, (unsigned)number)), options.baud,
 		bus ? bus : "");
 	(void)snprintf(text, sizeof text, "sim:bus=%d", number);

@@ -160,10 +160,31 @@ void sim_world_close_books(struct sim_world *world)
 	}
 }
 
+/* The bus's own faults, among those of the whole world. */
+static int add_faults(struct sim_world *world, const struct sim_options *options)
+{
+	int result = 0;
+	for (size_t i = 0; result == 0 && i < options->faults.count; i++) {
+		struct sim_rule rule = options->faults.rules[i];
+		const enum sim_whose whose = sim_fault_info((enum sim_fault)rule.fault)->whose;
+		if (whose != SIM_OF_METER && whose != SIM_OF_LINE)
+			continue;
+		const bool of_meter = whose == SIM_OF_METER;
+		rule.first = of_meter ? (int64_t)world->meter_count : world->bus_count;
+		rule.count = of_meter ? options->meters : 1;
+		rule.which += rule.which > 0 ? rule.first : 0;
+		result = sim_plan_add(world->plan, &rule, now_of(world), NULL);
+	}
+	return result;
+}
+
 int sim_world_add_bus(struct sim_world *world, const struct sim_options *options)
 {
 	if (world->bus_count == SIM_BUSES_MAX)
 		return -E2BIG;
+	const int result = add_faults(world, options);
+	if (result < 0)
+		return result;
 	const struct sim_bus_place place = {
 		.plan = world->plan, .first_meter = world->meter_count, .line = world->bus_count};
 	struct sim_world_bus *bus = calloc(1, sizeof *bus);

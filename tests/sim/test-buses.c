@@ -42,7 +42,7 @@ static int open_desk(void **state)
 	struct ml_json_writer w;
 	options.meters = 3;
 	struct sim_line *line = sim_line_new(&options);
-	sim_list_csv(line, options.baud, SIM_MIXED, &list);
+	sim_list_csv(&(struct sim_list_part){line, 2400, ""}, 1, SIM_MIXED, &list);
 	ml_json_writer_init(&w, &params);
 	ml_json_begin_object(&w);
 	ml_json_key(&w, "csv");

@@ -60,7 +60,8 @@ static void gateway_imports_the_list(void **state)
 		const struct ml_engine_options o = {
 			.families = families, .clock = clock, .log = log};
 		assert_int_equal(ml_engine_new(&o, &engine, NULL), 0);
-		sim_list_csv(line, 2400, (enum sim_addressing)how, &csv);
+		sim_list_csv(
+			&(struct sim_list_part){line, 2400, ""}, 1, (enum sim_addressing)how, &csv);
 		import(engine, csv.data);
 		ml_buffer_free(&csv);
 		const struct meter_snapshot *snapshot = meter_list_snapshot(meter_list(engine));
@@ -90,7 +91,7 @@ static void json_names_the_source_of_each_telegram(void **state)
 	const struct sim_options options = {.meters = 21, .seed = 1, .baud = 2400};
 	struct sim_line *line = sim_line_new(&options);
 	struct ml_buffer text = {0};
-	sim_list_json(line, 2400, SIM_MIXED, &text);
+	sim_list_json(&(struct sim_list_part){line, 2400, ""}, 1, SIM_MIXED, &text);
 	json_t *root = json_loadb(text.data, text.length, 0, NULL);
 	const json_t *meters = json_object_get(root, "meters");
 	assert_int_equal(json_array_size(meters), 21);

@@ -3,6 +3,7 @@
  *
  * Usage: test-sim-tool PROGRAM
  */
+#include <arpa/inet.h>
 #include <curl/curl.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -15,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
@@ -23,10 +25,11 @@
 
 #include "mbus/frame.h"
 
-enum { PATIENCE = 30000 /* ms */, ARGUMENTS_MAX = 20, OUTPUT_MAX = 16384 };
+enum { PATIENCE = 30000 /* ms */, SILENCE = 300 /* ms */, ARGUMENTS_MAX = 20, OUTPUT_MAX = 16384 };
 
 struct run {
 	pid_t pid;
+	int in;  /* its standard input; -1: /dev/null */
 	int out; /* its standard output and standard error */
 	char text[OUTPUT_MAX];
 	size_t length;
@@ -34,17 +37,23 @@ struct run {
 
 static const char *program;
 
-static void begin(struct run *run, const char *const *arguments)
+static void begin_with_input(struct run *run, const char *const *arguments, bool input)
 {
 	int ends[2];
+	int in[2] = {-1, -1};
 	char *argv[ARGUMENTS_MAX] = {(char *)(uintptr_t)program, (char *)(uintptr_t) "sim"};
 	for (size_t i = 0; arguments[i]; i++)
 		argv[i + 2] = (char *)(uintptr_t)arguments[i];
-	*run = (struct run){0};
+	*run = (struct run){.in = -1};
 	assert_int_equal(pipe(ends), 0);
+	if (input)
+		assert_int_equal(pipe2(in, O_CLOEXEC), 0);
+	else
+		assert_true((in[0] = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0);
 	run->pid = fork();
 	assert_true(run->pid >= 0);
 	if (run->pid == 0) {
+		(void)dup2(in[0], STDIN_FILENO);
 		(void)dup2(ends[1], STDOUT_FILENO);
 		(void)dup2(ends[1], STDERR_FILENO);
 		(void)close(ends[0]);
@@ -53,7 +62,19 @@ static void begin(struct run *run, const char *const *arguments)
 		_exit(127);
 	}
 	(void)close(ends[1]);
+	(void)close(in[0]);
 	run->out = ends[0];
+	run->in = in[1];
+}
+
+static void begin(struct run *run, const char *const *arguments)
+{
+	begin_with_input(run, arguments, false);
+}
+
+static void type(const struct run *run, const char *line)
+{
+	assert_int_equal(write(run->in, line, strlen(line)), (ssize_t)strlen(line));
 }
 
 /* Reads what it says until that holds `part`, or to the end where it is NULL. */
@@ -84,6 +105,8 @@ static int end(struct run *run, int with)
 	listen_for(run, NULL);
 	assert_int_equal(waitpid(run->pid, &status, 0), run->pid);
 	(void)close(run->out);
+	if (run->in >= 0)
+		(void)close(run->in);
 	assert_true(WIFEXITED(status));
 	return WEXITSTATUS(status);
 }
@@ -114,7 +137,9 @@ static void wrong_usage_is_told(void **state)
 	static const char *const cases[][3] = {{"--meters", "0"}, {"--meters", "x"}, {"meters"},
 		{"--colour"}, {"--baud", "12"}, {"--head-end", "nowhere"}, {"--addressing", "wild"},
 		{"--head-end-user", "nobody"}, {"--head-end-script", "/nonexistent/script"},
-		{"--meters", "1&fast=1"}};
+		{"--meters", "1&fast=1"}, {"--fault", "meter-sick"}, {"--faults", "/nonexistent"},
+		{"--bus", "meters=0"}, {"--bus", "faults=/nonexistent"}, {"--buses", "0"},
+		{"--buses", "65"}, {"--link", ""}, {"--tcp", "x"}};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		struct run run;
 		const char *const arguments[] = {cases[i][0], cases[i][1], NULL};
@@ -129,6 +154,43 @@ static void wrong_usage_is_told(void **state)
 	begin(&run, (const char *[]){"--help", NULL});
 	assert_int_equal(end(&run, 0), 0);
 	assert_non_null(strstr(run.text, "Usage: meterloom sim"));
+}
+
+/* Whether a meter answers a request through this descriptor. */
+static bool answers(int fd, uint8_t address, int patience)
+{
+	uint8_t bytes[MBUS_FRAME_MAX];
+	struct mbus_parser parser;
+	struct mbus_frame frame = {0};
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	const size_t length = mbus_build_snd_nke(bytes, address);
+	mbus_parser_init(&parser);
+	assert_int_equal(write(fd, bytes, length), (ssize_t)length);
+	/* It answers at once where no time passes on the line. */
+	while (frame.kind == 0 && poll(&p, 1, patience) == 1) {
+		uint8_t byte = 0;
+		if (read(fd, &byte, 1) != 1)
+			return false;
+		(void)mbus_parser_feed(&parser, &byte, 1, &frame);
+	}
+	return frame.kind == MBUS_FRAME_ACK;
+}
+
+static int connect_to(const struct run *run, const char *bus)
+{
+	char part[64];
+	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	(void)snprintf(part, sizeof part, "%s: ", bus);
+	const char *line = strstr(run->text, part);
+	const char *port = line ? strstr(line, "tcp:127.0.0.1:") : NULL;
+	assert_non_null(port);
+	at.sin_port = htons((uint16_t)atoi(port + strlen("tcp:127.0.0.1:")));
+	const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_true(fd >= 0);
+	if (connect(fd, (struct sockaddr *)&at, sizeof at) == 0)
+		return fd;
+	(void)close(fd);
+	return -1;
 }
 
 /* Asks the meter at address 1 through the terminal. */
@@ -244,11 +306,116 @@ static void meters_and_head_end_run_until_they_are_stopped(void **state)
 	assert_int_equal(rmdir(folder), 0);
 }
 
+static void meters_are_unplugged_by_hand(void **state)
+{
+	(void)state;
+	struct run run;
+	begin_with_input(&run,
+		(const char *[]){"--fast", "--meters", "3", "--tcp", "0", "--bus", "name=east",
+			"--bus", "name=west&fault=meter-silent,which=3", NULL},
+		true);
+	listen_for(&run, "west: 3 meters at");
+	const int east = connect_to(&run, "east");
+	const int west = connect_to(&run, "west");
+	assert_true(answers(east, 3, PATIENCE));
+	assert_false(answers(west, 3, SILENCE)); /* by its own fault */
+	assert_true(answers(east, 2, PATIENCE));
+	type(&run, "unplug 2 on east\n");
+	listen_for(&run, "done: unplug 2 on east");
+	assert_false(answers(east, 2, SILENCE));
+	assert_true(answers(west, 2, PATIENCE));
+	type(&run, "plug 2 on east\ncut on west\n");
+	listen_for(&run, "done: cut on west");
+	assert_true(answers(east, 2, PATIENCE));
+	assert_false(answers(west, 2, SILENCE));
+	type(&run, "list on west\n");
+	listen_for(&run, "3 meters, cut");
+	/* The converter goes away, and comes back at its port. */
+	type(&run, "join on west\nbreak on east\n");
+	listen_for(&run, "done: break on east");
+	assert_false(answers(east, 2, SILENCE));
+	int again;
+	while ((again = connect_to(&run, "east")) >= 0)
+		(void)close(again); /* until it has gone */
+	type(&run, "mend on east\n");
+	listen_for(&run, "done: mend on east");
+	while ((again = connect_to(&run, "east")) < 0)
+		;
+	assert_true(answers(again, 2, PATIENCE));
+	(void)close(again);
+	(void)close(east);
+	(void)close(west);
+	type(&run, "quit\n");
+	assert_int_equal(end(&run, 0), 0);
+}
+
+static void script_that_is_wrong_ends_with_1(void **state)
+{
+	(void)state;
+	struct run run;
+	begin_with_input(&run, (const char *[]){"--tcp", "0", NULL}, true);
+	type(&run, "unplugg 3\nunplug 300 # there is none\n  \nwait 10ms\nquit");
+	(void)close(run.in);
+	run.in = -1;
+	assert_int_equal(end(&run, 0), 1);
+	assert_non_null(strstr(run.text, "did you mean unplug?"));
+	assert_non_null(strstr(run.text, "the bus has 20"));
+}
+
+static void faults_are_read_from_a_file(void **state)
+{
+	(void)state;
+	struct run run;
+	char path[] = "/tmp/sim-faults-XXXXXX";
+	static const char text[] = "{\"faults\": [{\"fault\": \"meter-silent\", \"which\": 2},\n"
+				   "{\"fault\": \"meter-silent\", \"which\": 4}]}";
+	const int file = mkstemp(path);
+	assert_int_equal(write(file, text, sizeof text - 1), (ssize_t)sizeof text - 1);
+	(void)close(file);
+	/* Meters of several buses are counted on. */
+	begin(&run, (const char *[]){"--fast", "--meters", "3", "--tcp", "0", "--buses", "2",
+			    "--faults", path, NULL});
+	listen_for(&run, "bus2: 3 meters at");
+	for (int i = 0; i < 2; i++) {
+		const int fd = connect_to(&run, i == 0 ? "bus1" : "bus2");
+		assert_int_equal(answers(fd, 1, i == 0 ? PATIENCE : SILENCE), i == 0);
+		assert_int_equal(answers(fd, 2, i == 1 ? PATIENCE : SILENCE), i == 1);
+		assert_true(answers(fd, 3, PATIENCE));
+		(void)close(fd);
+	}
+	assert_int_equal(end(&run, SIGTERM), 0);
+	assert_int_equal(truncate(path, 20), 0);
+	begin(&run, (const char *[]){"--faults", path, NULL});
+	assert_int_equal(end(&run, 0), 2);
+	assert_non_null(strstr(run.text, path));
+	assert_non_null(strstr(run.text, ":1:"));
+	assert_int_equal(unlink(path), 0);
+}
+
+static void buses_are_listed_with_their_names(void **state)
+{
+	(void)state;
+	struct run run;
+	begin(&run, (const char *[]){"--meters", "2", "--buses", "2", "--list", "-", NULL});
+	assert_int_equal(end(&run, 0), 0);
+	assert_non_null(strstr(run.text, ",bus1,active"));
+	assert_non_null(strstr(run.text, ",bus2,active"));
+	begin(&run, (const char *[]){"--bus", "name=a", "--bus", "name=a", "--list", "-", NULL});
+	assert_int_equal(end(&run, 0), 2);
+	begin(&run, (const char *[]){"--list-faults", NULL});
+	assert_int_equal(end(&run, 0), 0);
+	assert_non_null(strstr(run.text, "meter-babbling "));
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(list_is_written),
 		cmocka_unit_test(wrong_usage_is_told),
+		cmocka_unit_test(meters_are_unplugged_by_hand),
+		cmocka_unit_test(script_that_is_wrong_ends_with_1),
+		cmocka_unit_test(faults_are_read_from_a_file),
+		cmocka_unit_test(buses_are_listed_with_their_names),
 		cmocka_unit_test(meters_and_head_end_run_until_they_are_stopped),
 	};
 	if (argc != 2) {
