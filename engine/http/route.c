@@ -38,6 +38,7 @@ const struct http_route http_routes[] = {
 	{"GET", "/api/v1/meters", .command = "meter.list"},
 	{"GET", "/api/v1/meters/{meter}/current", .command = "meter.current"},
 	{"GET", "/api/v1/meters/{meter}/readings", .command = "meter.readings"},
+	{"GET", "/api/v1/meters/{meter}/readout", .command = "meter.readout"},
 	{"GET", "/api/v1/meters/{meter}/series", .command = "meter.series"},
 	{"GET", "/api/v1/metrics", .command = "metrics.get"},
 	{"GET", "/api/v1/node-types", .command = "node.types"},

@@ -15,10 +15,14 @@
 
 enum {
 	LIMIT_MAX = 1000,
+	/* Of those that are left out by their state a page looks at no more than this. */
+	LOOKED_AT_MAX = 20000,
 	/* A page ends there: results are limited to 16 MiB. */
 	RESULT_BYTES_MAX = 8 << 20,
 	KEPT_BYTES_MAX = 2 << 20, /* of readings, which as JSON are three times as large */
 };
+
+enum { STATE_ALL, STATE_READ, STATE_FAILED };
 
 struct page {
 	struct ml_engine *engine;
@@ -35,9 +39,11 @@ struct page {
 	uint8_t *kept; /* backward: the readings, one after the other; owned */
 	size_t used, size;
 	size_t *places; /* of them in `kept`; owned */
-	size_t count;
-	struct store_place last; /* of the page */
-	bool more;               /* beyond the page, in its direction */
+	size_t count, looked_at;
+	struct store_place last; /* that was looked at */
+	int state;
+	bool values;
+	bool more; /* beyond the page, in its direction */
 };
 
 static void write_cursor(
@@ -67,6 +73,45 @@ static int keep(struct page *page, const struct meter_reading *reading, struct m
 	return 0;
 }
 
+/* How a readout went, without what it brought. */
+static void write_outline(const struct meter_reading *reading, struct ml_json_writer *w)
+{
+	size_t length = 0;
+	const char *error = meter_reading_error(reading, &length);
+	ml_json_begin_object(w);
+	if (reading->time != METER_TIME_UNKNOWN) {
+		char text[ML_TIME_TEXT_MAX];
+		ML_JSON_KEY(w, "time");
+		ml_json_string_n(w, text, ml_time_format(reading->time, text));
+	}
+	ML_JSON_KEY(w, "trace");
+	ml_json_unsigned(w, reading->trace);
+	ML_JSON_KEY(w, "state");
+	ml_json_string(w, reading->flags & METER_NOT_READ ? "failed" : "read");
+	ML_JSON_KEY(w, "values");
+	ml_json_unsigned(w, reading->record_count);
+	if (error) {
+		ML_JSON_KEY(w, "error");
+		ml_json_string_n(w, error, length);
+	}
+	ml_json_end_object(w);
+}
+
+static void write_reading(
+	const struct page *page, const struct meter_reading *reading, struct ml_json_writer *w)
+{
+	if (page->values)
+		meter_reading_to_json(reading, w);
+	else
+		write_outline(reading, w);
+}
+
+static bool is_wanted(const struct page *page, const struct meter_reading *reading)
+{
+	const bool failed = (reading->flags & METER_NOT_READ) != 0;
+	return page->state == STATE_ALL || failed == (page->state == STATE_FAILED);
+}
+
 static int take(struct page *page, const struct store_row *row, void *block,
 	struct ml_json_writer *w, struct ml_error *err)
 {
@@ -76,20 +121,23 @@ static int take(struct page *page, const struct store_row *row, void *block,
 		return 0; /* told */
 	if (result < 0)
 		return result;
+	page->last = place;
+	page->looked_at++;
+	if (!is_wanted(page, block))
+		return 0;
 	if (page->forward)
-		meter_reading_to_json(block, w);
+		write_reading(page, block, w);
 	else
 		result = keep(page, block, err);
 	page->count++;
-	page->last = place;
 	return result;
 }
 
 /* A page that grew too large ends before its limit. */
 static bool full(const struct page *page, const struct ml_json_writer *w)
 {
-	return page->count == page->limit || w->out->length > RESULT_BYTES_MAX ||
-	       page->used > KEPT_BYTES_MAX;
+	return page->count == page->limit || page->looked_at == LOOKED_AT_MAX ||
+	       w->out->length > RESULT_BYTES_MAX || page->used > KEPT_BYTES_MAX;
 }
 
 static int write_readings(struct page *page, struct ml_json_writer *w, struct ml_error *err)
@@ -110,7 +158,7 @@ static int write_readings(struct page *page, struct ml_json_writer *w, struct ml
 			break;
 	}
 	for (size_t i = page->forward ? 0 : page->count; i-- > 0;)
-		meter_reading_to_json((const void *)(page->kept + page->places[i]), w);
+		write_reading(page, (const void *)(page->kept + page->places[i]), w);
 	ml_json_end_array(w);
 	free(block);
 	return result < 0 ? result : 0;
@@ -152,6 +200,8 @@ static int begin_page(
 	if (result < 0)
 		return result;
 	page->limit = (size_t)p->limit;
+	page->state = p->state;
+	page->values = p->values;
 	page->chosen = calloc(page->source_count + 1, sizeof *page->chosen);
 	page->places = calloc(page->limit, sizeof *page->places);
 	if (!page->chosen || !page->places)
@@ -183,7 +233,7 @@ void store_readings_run(struct ml_job *job, void *params)
 	if (result == 0) {
 		ml_json_begin_object(w);
 		result = write_readings(&page, w, &err);
-		if (page.more && page.count)
+		if (page.more && page.looked_at)
 			write_cursor(w, page.forward ? "next" : "earlier", page.forward ? 'a' : 'b',
 				&page.last);
 		ml_json_end_object(w);
@@ -197,6 +247,13 @@ void store_readings_run(struct ml_job *job, void *params)
 	free(page.places);
 	free(page.kept);
 }
+
+static const struct ml_choice state_choices[] = {
+	{"all", STATE_ALL, "All of them"},
+	{"read", STATE_READ, "Those that were read"},
+	{"failed", STATE_FAILED, "Readouts that failed"},
+	{NULL, 0, NULL},
+};
 
 const struct ml_param store_readings_params[] = {
 	{.name = "meter",
@@ -218,6 +275,21 @@ const struct ml_param store_readings_params[] = {
 		.title = "To",
 		.help = "The newest time that is wanted.",
 		.flags = ML_PARAM_NULLABLE},
+	{.name = "state",
+		.kind = ML_PARAM_CHOICE,
+		.offset = offsetof(struct store_readings_params, state),
+		.title = "State",
+		.help = "Only those that went so. A page may then hold fewer than `limit`, and "
+			"yet end with a cursor.",
+		.preset = "\"all\"",
+		.choices = state_choices},
+	{.name = "values",
+		.kind = ML_PARAM_BOOL,
+		.offset = offsetof(struct store_readings_params, values),
+		.title = "With their values",
+		.help = "false: only how each readout went: its time, `state` read or failed, how "
+			"many `values` it brought, and the `error`.",
+		.preset = "true"},
 	{.name = "limit",
 		.kind = ML_PARAM_INTEGER,
 		.offset = offsetof(struct store_readings_params, limit),

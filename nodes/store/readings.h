@@ -26,6 +26,8 @@ struct store_readings_params {
 	char *meter, *cursor;
 	ml_time from, to;
 	int64_t limit;
+	int state;
+	bool values;
 };
 
 extern const struct ml_param store_readings_params[];

@@ -18,6 +18,7 @@ ROUTES = [  # of issue and documentation; * may be any word
     'GET /api/v1/jobs', 'GET /api/v1/jobs/*', 'DELETE /api/v1/jobs/*', 'GET /api/v1/log',
     'GET /api/v1/log.csv',
     'GET /api/v1/meters', 'GET /api/v1/meters/*/current', 'GET /api/v1/meters/*/readings',
+    'GET /api/v1/meters/*/readout',
     'GET /api/v1/meters/*/series', 'GET /api/v1/series/*/values',
     'GET /api/v1/metrics', 'GET /api/v1/node-types', 'GET /api/v1/nodes',
     'GET /api/v1/openapi.json', 'GET /api/v1/revisions', 'GET /api/v1/revisions/*',

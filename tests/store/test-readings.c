@@ -176,6 +176,38 @@ static void devices_of_a_point_follow_each_other(void **state)
 	assert_non_null(strstr(kit->result, "meter-replaced"));
 }
 
+static void readouts_are_told_by_state_and_without_values(void **state)
+{
+	struct kit *kit = *state;
+	char cursor[64], traces[256], params[160];
+	kit_call(kit, "meter.add", "{'mode': 'primary', 'primary': 1}");
+	for (uint64_t i = 1; i <= 6; i++) {
+		if (i % 3 == 0)
+			kit_give_failed(kit, 1, i);
+		else
+			kit_give(kit, 12345678, 1, i, 1);
+		kit_run(kit, ML_MINUTE);
+	}
+	expect(kit, "{'meter': '#1', 'state': 'failed'}", "3,6");
+	expect(kit, "{'meter': '#1', 'state': 'read'}", "1,2,4,5");
+	expect(kit, "{'meter': '#1', 'state': 'failed', 'from': '2026-09-21T14:13:20Z'}", "3,6");
+	readings(kit, "{'meter': '#1', 'state': 'read', 'limit': 3}", traces, sizeof traces, NULL,
+		cursor);
+	assert_string_equal(traces, "2,4,5");
+	(void)snprintf(params, sizeof params,
+		"{'meter': '#1', 'state': 'read', 'limit': 3, 'cursor': '%s'}", cursor);
+	expect(kit, params, "1");
+	kit_call(kit, "meter.readings",
+		"{'meter': '#1', 'values': false, 'from': '2026-09-21T14:14:20Z', 'limit': 2}");
+	assert_int_equal(kit->code, 0);
+	static const char expected[] =
+		"{\"readings\":[{\"time\":\"2026-09-21T14:14:20.000Z\",\"trace\":2,\"state\":"
+		"\"read\",\"values\":2},{\"time\":\"2026-09-21T14:15:20.000Z\",\"trace\":3,"
+		"\"state\":\"failed\",\"values\":0,\"error\":\"no answer";
+	if (strncmp(kit->result, expected, sizeof expected - 1) != 0)
+		fail_msg("%s", kit->result);
+}
+
 #define STORE_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -187,6 +219,7 @@ int main(void)
 		STORE_TEST(pages_go_back_from_the_newest),
 		STORE_TEST(pages_go_on_from_a_time),
 		STORE_TEST(devices_of_a_point_follow_each_other),
+		STORE_TEST(readouts_are_told_by_state_and_without_values),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
