@@ -199,6 +199,8 @@ void mbus_tour_end(struct mbus_source *s);
 size_t mbus_tour_points(const struct mbus_source *s, const struct meter_snapshot *snapshot);
 
 /* source_meter.c */
+/* The timing of this bus at a rate, and nothing else. */
+void mbus_source_request(const struct mbus_source *s, unsigned baud, struct mbus_request *request);
 /* How a point is asked, but for what is asked of it. baud 0: as the list says. */
 void mbus_meter_request(struct mbus_source *s, const struct meter_point *point, unsigned baud,
 	struct mbus_request *request);

@@ -12,6 +12,7 @@
 #include "mbus/install.h"
 #include "mbus/search_run.h"
 #include "mbus/source.h"
+#include "mbus/source_address.h"
 
 /* ---- Read now ---- */
 
@@ -281,5 +282,15 @@ const struct ml_action mbus_source_actions[] = {
 		.params = mbus_install_params,
 		.params_size = sizeof(struct mbus_install_params),
 		.run = mbus_install},
+	{.name = "set-address",
+		.title = "Set the primary address of a meter",
+		.help = "Selects a meter by its secondary address, gives it a primary one (CI 51h "
+			"with 01 7A), makes sure that it answers there, and enters it in the list. "
+			"An address that another point of this bus has, or at which a meter "
+			"answers, is refused. How the meter is addressed in the list stays as it "
+			"is.",
+		.params = mbus_address_params,
+		.params_size = sizeof(struct mbus_address_params),
+		.run = mbus_address_set},
 	{0},
 };

@@ -193,17 +193,10 @@ static void add_application_reset(
 	request->command_length = s->application_code < 0 ? 0 : 1;
 }
 
-void mbus_meter_request(struct mbus_source *s, const struct meter_point *point, unsigned baud,
-	struct mbus_request *request)
+void mbus_source_request(const struct mbus_source *s, unsigned baud, struct mbus_request *request)
 {
-	const struct meter_settings *settings = &point->settings;
-	const struct mbus_memory *memory = mbus_memory_of(s, point->key);
 	*request = (struct mbus_request){
-		.secondary = settings->mode != METER_MODE_PRIMARY,
-		.primary = settings->primary,
-		.baud = baud             ? baud
-			: settings->baud ? settings->baud
-					 : (unsigned)s->baud,
+		.baud = baud,
 		.timing =
 			{
 				.response = s->timing.response,
@@ -217,11 +210,22 @@ void mbus_meter_request(struct mbus_source *s, const struct meter_point *point, 
 				.multi_retries = (unsigned)s->timing.multi_retries,
 			},
 	};
+	mbus_timing_derive(&request->timing, baud);
+}
+
+void mbus_meter_request(struct mbus_source *s, const struct meter_point *point, unsigned baud,
+	struct mbus_request *request)
+{
+	const struct meter_settings *settings = &point->settings;
+	const struct mbus_memory *memory = mbus_memory_of(s, point->key);
+	const unsigned own = settings->baud ? settings->baud : (unsigned)s->baud;
+	mbus_source_request(s, baud ? baud : own, request);
+	request->secondary = settings->mode != METER_MODE_PRIMARY;
+	request->primary = settings->primary;
 	if (request->secondary)
 		(void)meter_point_selection(point, request->address);
 	if (memory)
 		request->peer = memory->peer;
-	mbus_timing_derive(&request->timing, request->baud);
 }
 
 void mbus_meter_begin(struct mbus_source *s)
