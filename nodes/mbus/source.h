@@ -50,7 +50,7 @@ enum mbus_line_state {
 
 enum mbus_application { MBUS_APPLICATION_NEVER, MBUS_APPLICATION_FIRST, MBUS_APPLICATION_ALWAYS };
 
-/* What is remembered of a point between rounds. */
+/* What is remembered of a point between rounds; over a restart by its readouts. */
 struct mbus_memory {
 	uint32_t point;
 	unsigned failures;    /* in a row */

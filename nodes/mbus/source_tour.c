@@ -6,6 +6,20 @@
 #include <string.h>
 
 #include "mbus/source.h"
+#include "meter/frame.h"
+#include "meter/readout.h"
+
+/* A node that starts anew knows by the readouts before whom it was in vain to ask. */
+static struct mbus_memory remembered(struct mbus_source *s, uint32_t point)
+{
+	struct meter_readout readout;
+	meter_readouts_get(s->readouts, point, &readout);
+	const bool its_fault =
+		readout.state == METER_READOUT_FAILED && readout.result != METER_FRAME_NO_BUS;
+	return (struct mbus_memory){.point = point,
+		.failures = its_fault ? readout.failures : 0,
+		.read = readout.read != ML_TIME_NONE};
+}
 
 struct mbus_memory *mbus_memory_of(struct mbus_source *s, uint32_t point)
 {
@@ -29,7 +43,7 @@ struct mbus_memory *mbus_memory_of(struct mbus_source *s, uint32_t point)
 	}
 	memmove(s->memories + low + 1, s->memories + low,
 		(s->memory_count - low) * sizeof *s->memories);
-	s->memories[low] = (struct mbus_memory){.point = point};
+	s->memories[low] = remembered(s, point);
 	s->memory_count++;
 	return &s->memories[low];
 }

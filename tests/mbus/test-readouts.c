@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <sqlite3.h>
 
 #include "mbus/rig.h"
 #include "meter/readout.h"
@@ -367,6 +368,102 @@ static void a_removed_point_takes_its_state_along(void **state)
 	remove_place(&place);
 }
 
+static void what_cannot_be_written_is_written_with_the_next_round(void **state)
+{
+	struct place place;
+	char file[128];
+	sqlite3 *db = NULL;
+	(void)state;
+	make_place(&place);
+	struct rig *rig = rig_new_at(place.data, INT64_C(1790000000) * ML_SEC);
+	list_without_the_last(rig);
+	rig_graph(rig, "'interface':'sim:2'");
+	(void)snprintf(file, sizeof file, "%s/meterloom.db", place.data);
+	assert_int_equal(sqlite3_open(file, &db), SQLITE_OK);
+	assert_int_equal(
+		sqlite3_exec(db, "ALTER TABLE meter_readout RENAME TO away", NULL, NULL, NULL),
+		SQLITE_OK);
+	round_of(rig);
+	assert_int_equal(readout_of(rig, 0).state, METER_READOUT_READ);
+	assert_int_equal(
+		sqlite3_exec(db, "ALTER TABLE away RENAME TO meter_readout", NULL, NULL, NULL),
+		SQLITE_OK);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+	round_of(rig);
+	kill_into_copy(&place);
+	struct rig *killed = restart(place.copy, rig);
+	assert_int_equal(readout_of(killed, 0).state, METER_READOUT_READ);
+	assert_int_equal(readout_of(killed, 2).failures, 2);
+	rig_free(killed);
+	rig_free(rig);
+	remove_place(&place);
+}
+
+static void a_dead_meter_is_known_after_a_restart(void **state)
+{
+	struct place place;
+	(void)state;
+	make_place(&place);
+	struct rig *rig = rig_new_at(place.data, INT64_C(1790000000) * ML_SEC);
+	list_without_the_last(rig);
+	rig_graph(rig, "'interface':'sim:2'");
+	for (int i = 0; i < 3; i++)
+		round_of(rig);
+	const ml_time slow = readout_of(rig, 2).took;
+	kill_into_copy(&place);
+	/* Kinds were written at the first round, so that one failure is known. */
+	struct rig *killed = restart(place.copy, rig);
+	assert_int_equal(readout_of(killed, 2).failures, 1);
+	rig_free(killed);
+	const ml_time wall = ml_clock_wall(rig->clock);
+	uint32_t points[3];
+	memcpy(points, rig->points, sizeof points);
+	rig_free(rig);
+	rig = rig_new_at(place.data, wall);
+	memcpy(rig->points, points, sizeof points);
+	rig_graph(rig, "'interface':'sim:2'");
+	const size_t told = rig_events(rig, "readout-failed");
+	round_of(rig);
+	/* One try, and no news. */
+	assert_true(readout_of(rig, 2).took < slow / 2);
+	assert_int_equal(readout_of(rig, 2).failures, 4);
+	assert_int_equal(rig_events(rig, "readout-failed"), told);
+	assert_int_equal(rig->ends[0].failed, 1);
+	/* It comes back by itself. */
+	rig_graph(rig, "'interface':'sim:3'");
+	round_of(rig);
+	assert_int_equal(readout_of(rig, 2).state, METER_READOUT_READ);
+	assert_int_equal(rig_events(rig, "meter-back"), 1);
+	rig_free(rig);
+	remove_place(&place);
+}
+
+/* ---- The clock ---- */
+
+static void times_before_the_clock_was_right_are_put_right(void **state)
+{
+	(void)state;
+	struct rig *rig = rig_new_at(NULL, 0);
+	list_without_the_last(rig);
+	rig_graph(rig, "'interface':'sim:2'");
+	round_of(rig);
+	const struct meter_readout before = readout_of(rig, 0);
+	const ml_time passed = ml_clock_monotonic(rig->clock);
+	assert_int_equal(before.state, METER_READOUT_READ);
+	ml_time right = 0;
+	assert_true(ml_time_parse("2026-05-01T12:00:00Z", 20, &right));
+	ml_clock_set_wall(rig->clock, right);
+	rig_pass(rig, ML_MINUTE);
+	const struct meter_readout after = readout_of(rig, 0);
+	assert_true(after.read > right - passed && after.read < right);
+	assert_true(after.tried == after.read);
+	struct meter_readout_end end;
+	assert_int_equal(
+		meter_readouts_recent(meter_readouts(rig->engine), rig->points[0], &end, 1), 1);
+	assert_true(end.time == after.read);
+	rig_free(rig);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -382,6 +479,9 @@ int main(void)
 		cmocka_unit_test(states_outlive_a_restart),
 		cmocka_unit_test(kinds_outlive_a_kill),
 		cmocka_unit_test(a_removed_point_takes_its_state_along),
+		cmocka_unit_test(what_cannot_be_written_is_written_with_the_next_round),
+		cmocka_unit_test(a_dead_meter_is_known_after_a_restart),
+		cmocka_unit_test(times_before_the_clock_was_right_are_put_right),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
