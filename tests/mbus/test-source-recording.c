@@ -199,6 +199,47 @@ static void gateway_reads_from_a_recording_what_it_read_then(void **state)
 	json_decref(job.result);
 }
 
+static void faults_of_the_simulator_are_played_back(void **state)
+{
+	static const char *const interfaces[] = {
+		"sim:meters=10&seed=3&fault=line-noise,every=7min,lasts=3min,share=50"
+		"&fault=meter-corrupt,every=15min,lasts=4min&fault=meter-silent,every=30min,lasts="
+		"6min",
+		"sim:meters=10&seed=3&fault=meter-colliding,which=3,every=10min,lasts=5min"
+		"&fault=meter-slow,by=0.4,every=8min,lasts=5min&fault=line-echo,every=20min,lasts="
+		"9min",
+		"sim:meters=10&seed=3&fault=meter-babbling,by=2,every=20min,lasts=5min"
+		"&fault=line-dropped-bytes,every=9min,lasts=4min&fault=meter-stuck,every=20min,"
+		"lasts=7min",
+	};
+	static struct story then, now;
+	const unsigned rounds = (unsigned)test_count(ROUNDS_MAX);
+	(void)state;
+	for (size_t i = 0; i < sizeof interfaces / sizeof *interfaces; i++) {
+		char params[300], path[256], name[20];
+		struct job job;
+		memset(&then, 0, sizeof then);
+		memset(&now, 0, sizeof now);
+		(void)snprintf(params, sizeof params, "'interface':'%s'", interfaces[i]);
+		(void)snprintf(name, sizeof name, "before-%zu", i);
+		struct rig *rig = start_at(name, false, params);
+		start_recording(rig, &job, (int)(rounds * 300 + 60), 64);
+		live(rig, rounds, false, &then);
+		rig_pass(rig, ML_HOUR);
+		assert_true(job.done);
+		(void)snprintf(path, sizeof path, "%s/%s/%s", folder, name, text_of(&job, "file"));
+		rig_free(rig);
+		assert_true(then.retried > 0);
+		(void)snprintf(params, sizeof params, "'interface':'sim:replay=%s'", path);
+		(void)snprintf(name, sizeof name, "after-%zu", i);
+		rig = start_at(name, false, params);
+		live(rig, rounds, false, &now);
+		rig_free(rig);
+		compare(&then, &now);
+		json_decref(job.result);
+	}
+}
+
 static void two_that_answer_at_once_are_played_back_as_garbled(void **state)
 {
 	static struct story then, now;
@@ -381,6 +422,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		TEST(gateway_reads_from_a_recording_what_it_read_then),
+		TEST(faults_of_the_simulator_are_played_back),
 		TEST(two_that_answer_at_once_are_played_back_as_garbled),
 		TEST(day_of_recording_is_bounded),
 		TEST(newest_are_kept_listed_and_shown),
