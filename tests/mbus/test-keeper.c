@@ -1,0 +1,210 @@
+/* Recordings that a gateway keeps: what the disk refuses is told, and what it took is there.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <meterloom/engine.h>
+#include <meterloom/family.h>
+#include <meterloom/files.h>
+
+#include "mbus/keeper.h"
+
+/* A disk with so much room. */
+struct disk {
+	struct ml_files files;
+	int64_t room;
+	int refuses; /* what it says when it is full */
+	bool no_names;
+};
+
+static int64_t write_some(void *user, int fd, const void *bytes, size_t length)
+{
+	struct disk *disk = user;
+	if (disk->room <= 0)
+		return disk->refuses;
+	const size_t part = (int64_t)length < disk->room ? length : (size_t)disk->room;
+	const int64_t n = ml_files_system.write(NULL, fd, bytes, part);
+	disk->room -= n;
+	return n;
+}
+
+static int open_if(void *user, const char *path, int flags, unsigned mode)
+{
+	const struct disk *disk = user;
+	return disk->no_names && strstr(path, "recordings")
+		       ? -EROFS
+		       : ml_files_system.open(NULL, path, flags, mode);
+}
+
+struct desk {
+	char folder[64];
+	struct disk disk;
+	struct ml_clock *clock;
+	struct ml_log *log;
+	struct ml_engine *engine;
+	struct mbus_kept kept;
+	unsigned told;
+};
+
+static int set_up(void **state)
+{
+	static const struct ml_family *const none[] = {NULL};
+	struct desk *d = calloc(1, sizeof *d);
+	struct ml_error err = ML_ERROR_NONE;
+	assert_non_null(d);
+	*state = d;
+	(void)snprintf(d->folder, sizeof d->folder, "/tmp/keeper-XXXXXX");
+	assert_non_null(mkdtemp(d->folder));
+	d->disk = (struct disk){.files = ml_files_system, .room = INT64_MAX, .refuses = -ENOSPC};
+	d->disk.files.user = &d->disk;
+	d->disk.files.write = write_some;
+	d->disk.files.open = open_if;
+	d->clock = ml_clock_new_simulated(0);
+	d->log = ml_log_new(d->clock, 0);
+	const struct ml_engine_options options = {.families = none,
+		.clock = d->clock,
+		.log = d->log,
+		.data = d->folder,
+		.files = &d->disk.files};
+	if (ml_engine_new(&options, &d->engine, &err) < 0)
+		fail_msg("%s", err.text);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct desk *d = *state;
+	ml_engine_free(d->engine);
+	ml_log_free(d->log);
+	ml_clock_free(d->clock);
+	const int result = ml_files_remove_tree(&ml_files_system, d->folder);
+	free(d);
+	return result;
+}
+
+static void on_done(void *user, const struct mbus_kept *kept)
+{
+	struct desk *d = user;
+	d->kept = *kept;
+	d->told++;
+}
+
+static struct mbus_keeper *begin(struct desk *d)
+{
+	struct mbus_keeper *keeper = NULL;
+	struct ml_error err = ML_ERROR_NONE;
+	if (mbus_keeper_new(d->engine, ml_engine_lane(d->engine, "control"), "my bus/1", 0, on_done,
+		    d, &keeper, &err) < 0)
+		fail_msg("%s", err.text);
+	return keeper;
+}
+
+static size_t size_of(const struct desk *d)
+{
+	char path[256];
+	struct ml_buffer text = {0};
+	(void)snprintf(path, sizeof path, "%s/" MBUS_KEEPER_FOLDER "/%s", d->folder, d->kept.name);
+	assert_int_equal(ml_files_read(&ml_files_system, path, 100000, &text, NULL), 0);
+	const size_t size = text.length;
+	ml_buffer_free(&text);
+	return size;
+}
+
+static void what_was_put_is_there(void **state)
+{
+	struct desk *d = *state;
+	struct mbus_keeper *keeper = begin(d);
+	assert_string_equal(mbus_keeper_name(keeper), "19700101-000000.000-my_bus_1.txt");
+	assert_true(mbus_keeper_put(keeper, "one\n", 4));
+	assert_true(mbus_keeper_put(keeper, "two\n", 4));
+	mbus_keeper_end(keeper);
+	ml_engine_simulate(d->engine, 0);
+	assert_int_equal(d->told, 1);
+	assert_int_equal(d->kept.err.code, 0);
+	assert_int_equal(d->kept.size, 8);
+	assert_int_equal(size_of(d), 8);
+}
+
+static void full_disk_is_told_with_what_is_kept(void **state)
+{
+	struct desk *d = *state;
+	char text[1000];
+	struct mbus_keeper *keeper = begin(d);
+	memset(text, '\n', sizeof text);
+	ml_engine_simulate(d->engine, 0);
+	d->disk.room = 1500;
+	assert_true(mbus_keeper_put(keeper, text, sizeof text));
+	assert_true(mbus_keeper_put(keeper, text, sizeof text));
+	ml_engine_simulate(d->engine, 0);
+	/* From now on whoever records knows. */
+	assert_false(mbus_keeper_put(keeper, text, sizeof text));
+	mbus_keeper_end(keeper);
+	ml_engine_simulate(d->engine, 0);
+	assert_int_equal(d->told, 1);
+	assert_int_equal(d->kept.err.code, -ENOSPC);
+	assert_non_null(strstr(d->kept.err.text, "its first 1500 bytes are kept"));
+	assert_int_equal(size_of(d), 1500);
+}
+
+static void file_that_cannot_be_made_is_told(void **state)
+{
+	struct desk *d = *state;
+	d->disk.no_names = true;
+	struct mbus_keeper *keeper = begin(d);
+	mbus_keeper_end(keeper);
+	ml_engine_simulate(d->engine, 0);
+	assert_int_equal(d->told, 1);
+	assert_int_equal(d->kept.err.code, -EROFS);
+	assert_non_null(strstr(d->kept.err.text, "cannot be begun"));
+}
+
+/* A disk that hangs does not eat the memory. */
+static void what_the_disk_has_not_taken_is_bounded(void **state)
+{
+	struct desk *d = *state;
+	struct mbus_keeper *keeper = begin(d);
+	char *text = calloc(1, 100000);
+	unsigned taken = 0;
+	assert_non_null(text);
+	while (mbus_keeper_put(keeper, text, 100000))
+		taken++;
+	assert_in_range(taken, 10, 100);
+	free(text);
+	mbus_keeper_leave(keeper);
+	ml_engine_simulate(d->engine, 0);
+	/* Who left is not told. */
+	assert_int_equal(d->told, 0);
+}
+
+static void leaving_while_it_ends_is_heard(void **state)
+{
+	struct desk *d = *state;
+	struct mbus_keeper *keeper = begin(d);
+	mbus_keeper_end(keeper);
+	mbus_keeper_leave(keeper);
+	ml_engine_simulate(d->engine, 0);
+	assert_int_equal(d->told, 0);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+		TEST(what_was_put_is_there),
+		TEST(full_disk_is_told_with_what_is_kept),
+		TEST(file_that_cannot_be_made_is_told),
+		TEST(what_the_disk_has_not_taken_is_bounded),
+		TEST(leaving_while_it_ends_is_heard),
+	};
+#undef TEST
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
