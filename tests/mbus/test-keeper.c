@@ -53,9 +53,10 @@ struct desk {
 	struct ml_engine *engine;
 	struct mbus_kept kept;
 	unsigned told;
+	bool real; /* its lanes are threads */
 };
 
-static int set_up(void **state)
+static int set_up_clock(void **state, bool real)
 {
 	static const struct ml_family *const none[] = {NULL};
 	struct desk *d = calloc(1, sizeof *d);
@@ -68,7 +69,8 @@ static int set_up(void **state)
 	d->disk.files.user = &d->disk;
 	d->disk.files.write = write_some;
 	d->disk.files.open = open_if;
-	d->clock = ml_clock_new_simulated(0);
+	d->real = real;
+	d->clock = real ? ml_clock_new_real() : ml_clock_new_simulated(0);
 	d->log = ml_log_new(d->clock, 0);
 	const struct ml_engine_options options = {.families = none,
 		.clock = d->clock,
@@ -78,6 +80,16 @@ static int set_up(void **state)
 	if (ml_engine_new(&options, &d->engine, &err) < 0)
 		fail_msg("%s", err.text);
 	return 0;
+}
+
+static int set_up(void **state)
+{
+	return set_up_clock(state, false);
+}
+
+static int set_up_real(void **state)
+{
+	return set_up_clock(state, true);
 }
 
 static int tear_down(void **state)
@@ -96,6 +108,8 @@ static void on_done(void *user, const struct mbus_kept *kept)
 	struct desk *d = user;
 	d->kept = *kept;
 	d->told++;
+	if (d->real)
+		ml_engine_quit(d->engine);
 }
 
 static struct mbus_keeper *begin(struct desk *d)
@@ -195,6 +209,37 @@ static void leaving_while_it_ends_is_heard(void **state)
 	assert_int_equal(d->told, 0);
 }
 
+static void threads_hand_it_on_in_order(void **state)
+{
+	struct desk *d = *state;
+	char path[256], line[32];
+	struct ml_buffer text = {0}, expected = {0};
+	struct mbus_keeper *keeper = begin(d);
+	for (unsigned i = 0; i < 2000; i++) {
+		const int length = snprintf(line, sizeof line, "line %u\n", i);
+		ml_buffer_append(&expected, line, (size_t)length);
+		assert_true(mbus_keeper_put(keeper, line, (size_t)length));
+	}
+	mbus_keeper_end(keeper);
+	ml_engine_run(d->engine);
+	assert_int_equal(d->told, 1);
+	assert_int_equal(d->kept.err.code, 0);
+	(void)snprintf(path, sizeof path, "%s/" MBUS_KEEPER_FOLDER "/%s", d->folder, d->kept.name);
+	assert_int_equal(ml_files_read(&ml_files_system, path, 100000, &text, NULL), 0);
+	assert_int_equal(text.length, expected.length);
+	assert_memory_equal(text.data, expected.data, text.length);
+	ml_buffer_free(&text);
+	ml_buffer_free(&expected);
+}
+
+static void gateway_that_ends_lets_go_of_it(void **state)
+{
+	struct desk *d = *state;
+	struct mbus_keeper *keeper = begin(d);
+	assert_true(mbus_keeper_put(keeper, "one\n", 4));
+	mbus_keeper_leave(keeper);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -204,6 +249,10 @@ int main(void)
 		TEST(file_that_cannot_be_made_is_told),
 		TEST(what_the_disk_has_not_taken_is_bounded),
 		TEST(leaving_while_it_ends_is_heard),
+		cmocka_unit_test_setup_teardown(
+			threads_hand_it_on_in_order, set_up_real, tear_down),
+		cmocka_unit_test_setup_teardown(
+			gateway_that_ends_lets_go_of_it, set_up_real, tear_down),
 	};
 #undef TEST
 	return cmocka_run_group_tests(tests, NULL, NULL);
