@@ -157,3 +157,74 @@ test('a schedule tells its next runs', async () => {
 		['2026-01-31T14:16', '2026-01-31T14:17', '2026-01-31T14:18'],
 	);
 });
+
+test('one searches a bus, names what is found, reads it, and sees its values', async () => {
+	const bus = {
+		meterloom: 1,
+		name: 'A bus to try',
+		nodes: [
+			{
+				id: 'bus',
+				type: 'mbus-source',
+				params: { interface: 'sim:meters=3&seed=1&fast=1' },
+			},
+			{ id: 'decode', type: 'decode' },
+			{ id: 'store', type: 'store' },
+		],
+		edges: [
+			{ from: 'bus', to: 'decode' },
+			{ from: 'decode', to: 'store' },
+		],
+	};
+	await send('PUT', 'graph', bus, { 'If-Match': '*' });
+	const problems = [];
+	const page = await browser.newPage({ viewport: { width: 1360, height: 860 }, locale: 'en-GB' });
+	page.setDefaultTimeout(30_000);
+	page.on('pageerror', (error) => problems.push(String(error)));
+	await page.goto(`${url}#/meters`);
+	await shows(page.locator('.empty'), 'There are no meters yet.');
+	await page.getByRole('button', { name: 'Search …' }).click();
+	const dialog = page.getByRole('dialog');
+	await dialog.getByRole('button', { name: 'Search', exact: true }).click();
+	await shows(dialog, '3 meters found.');
+	await shows(dialog.getByRole('status'), /3\s*new/);
+	await shows(dialog.getByRole('row'), '79268937');
+	const names = dialog.locator('input[data-name]');
+	await names.first().fill('Attic');
+	await page.keyboard.press('Enter');
+	await page.keyboard.type('Boiler');
+	await page.keyboard.press('Enter');
+	await page.keyboard.type('Cellar');
+	await page.keyboard.press('Enter');
+	await dialog.getByRole('button', { name: 'Close' }).last().click();
+
+	// All of them are read.
+	await page.getByRole('button', { name: 'Read all' }).click();
+	await shows(page.locator('.strip'), '3 of 3 meters read, 0 failed');
+	await page.getByRole('radio', { name: /^read 3$/i }).waitFor();
+	await page.getByRole('columnheader', { name: 'Name' }).getByRole('button').click();
+	const listed = await page.locator('[data-name]').evaluateAll((all) => all.map((f) => f.value));
+	assert.deepEqual(listed, ['Attic', 'Boiler', 'Cellar']);
+
+	// And one, with its values; it is known to the gateway as it is named here.
+	await page.getByRole('link', { name: 'Open meter 79268937' }).click();
+	const meter = page.getByRole('region', { name: /^Meter / });
+	await shows(meter, 'cold water');
+
+	await shows(meter, /volume\s*4,322\.\d+ m³/);
+	await meter.getByRole('button', { name: 'Read now' }).click();
+	await shows(meter.getByRole('status'), 'It was read.');
+	if (process.env.SCREENSHOTS)
+		await page.screenshot({ path: join(process.env.SCREENSHOTS, 'real-meters.png') });
+	const told = await send('POST', 'commands/meter.list', { meter: '79268937' });
+	assert.ok(['Attic', 'Boiler', 'Cellar'].includes(told.meters[0].moid));
+	assert.equal(told.meters[0].readout.state, 'read');
+
+	// What is searched again is known.
+	await page.getByRole('button', { name: 'Search …' }).click();
+	await dialog.getByRole('button', { name: 'Search anew' }).click();
+	await dialog.getByRole('button', { name: 'Search', exact: true }).click();
+	await shows(dialog.getByRole('status'), /3\s*known/);
+	assert.deepEqual(problems, []);
+	await page.close();
+});

@@ -50,8 +50,9 @@ export class Gateway {
 	commands = $state.raw<ReadonlyMap<string, Command>>(new Map());
 	/** how often a source has read a meter or failed to */
 	readouts = $state(0);
-	/** counts the jobs that may have changed the meter list */
+	/** counts what jobs have told that may have changed the meter list, and the jobs that ended */
 	changes = $state(0);
+	ended = $state(0);
 	readonly tasks = new Tasks();
 	#types: NodeType[] = [];
 	#stream: Stream;
@@ -111,7 +112,7 @@ export class Gateway {
 		this.log = addEntries(same ? this.log : [], log.body);
 		this.#types = types.body;
 		this.commands = new Map(commands.body.map((command) => [command.name, command]));
-		this.changes++; // what happened meanwhile is not known
+		this.ended++; // what happened meanwhile is not known
 		this.tasks.askAll();
 		this.#measure(metrics.body);
 		await this.#fetchGraph();
@@ -157,6 +158,7 @@ export class Gateway {
 		this.jobs = job.state === 'running' ? [...others, job] : others;
 		this.tasks.told(job);
 		const ended = job.state !== 'running' && job.state !== 'queued';
-		if (ended || (job.rows ?? 0) !== (before?.rows ?? 0)) this.changes++;
+		if (ended) this.ended++;
+		else if ((job.rows ?? 0) !== (before?.rows ?? 0)) this.changes++;
 	}
 }

@@ -1,7 +1,7 @@
 // What came of one meter of many: found, installed, taken out of a file.
 
 import type { Bus } from './buses';
-import type { Identity } from './types';
+import type { Identity, Meter } from './types';
 
 /** In the order in which a person wants to see them: what needs a hand first. */
 export const results = [
@@ -55,6 +55,23 @@ export interface FoundRow {
 export interface SearchResult {
 	found: number;
 	buses?: { bus: string; node: string; error?: string; result?: { resumable?: boolean } }[];
+}
+
+/** A found one that is in the list, though the list was not fetched since. */
+export function meterOf(row: FoundRow): Meter | undefined {
+	if (row.result !== 'new' || !row.point) return undefined;
+	return {
+		point: row.point,
+		order: 0,
+		moid: '',
+		state: 'active',
+		bus: row.bus,
+		mode: row.mode,
+		secondary: row.secondary ?? '',
+		multi: 'bus',
+		device: null,
+		earlier_devices: [],
+	};
 }
 
 /** What two parts of one search have found; what was told before is not told again. */
