@@ -90,6 +90,17 @@ struct mbus_told {
 	ml_time at, changed_at;
 };
 
+/* What rests while a few meters are read between two of a round. */
+struct mbus_interlude {
+	bool on;
+	bool had; /* one, since the round read a meter: so that it gets on */
+	struct mbus_tour tour;
+	struct mbus_want want;
+	struct ml_round round;
+	bool cancelled;
+	unsigned put_back;
+};
+
 struct mbus_source {
 	/* parameters */
 	char *interface;
@@ -152,6 +163,7 @@ struct mbus_source {
 	struct ml_round round;
 	bool cancelled;
 	struct mbus_told told;
+	struct mbus_interlude interlude;
 
 	/* the continuous readout */
 	ml_time pass_at;    /* when the next pass begins */

@@ -244,7 +244,9 @@ void mbus_meter_begin(struct mbus_source *s)
 	mbus_meter_request(s, s->point, 0, &request);
 	request.telegrams = telegrams(s, &s->point->settings);
 	add_application_reset(s, memory, &request);
-	if (memory && memory->failures >= MBUS_DEAD_AFTER) {
+	/* Where a person asks for it, it is tried with all care. */
+	const bool wanted = s->in_round && s->want.points;
+	if (memory && memory->failures >= MBUS_DEAD_AFTER && !wanted) {
 		request.quick = true;
 		request.timing.readout_retries = request.timing.selection_retries = 0;
 	}

@@ -14,6 +14,8 @@
 
 #define LOOK_EVERY (5 * ML_SEC)
 
+enum { INTERLUDE_MAX = 16 }; /* meters; more wait for the end of the round */
+
 /* ---- Rounds ---- */
 
 static void count_line(struct mbus_source *s)
@@ -29,11 +31,18 @@ static void count_line(struct mbus_source *s)
 	s->counted = *now;
 }
 
+static struct mbus_want take_want(struct mbus_source *s, size_t i)
+{
+	const struct mbus_want want = s->wants[i];
+	s->want_count--;
+	memmove(s->wants + i, s->wants + i + 1, (s->want_count - i) * sizeof s->wants[0]);
+	return want;
+}
+
 static void begin_round(struct mbus_source *s)
 {
-	s->want = s->wants[0];
-	s->want_count--;
-	memmove(s->wants, s->wants + 1, s->want_count * sizeof s->wants[0]);
+	s->want = take_want(s, 0);
+	s->interlude.had = false;
 	if (mbus_tour_begin(s, s->want.points, s->want.point_count) < 0)
 		ml_node_log(s->node, ML_LOG_ERROR, "out of memory: a round is left out");
 	s->in_round = true;
@@ -118,10 +127,58 @@ static bool go_on_with_master(struct mbus_source *s)
 	return true;
 }
 
+/* ---- A few meters that a person wants now, between two of the round ---- */
+
+static bool begin_interlude(struct mbus_source *s)
+{
+	size_t i = 0;
+	while (i < s->want_count &&
+		(!s->wants[i].points || s->wants[i].point_count > INTERLUDE_MAX))
+		i++;
+	if (s->interlude.on || s->interlude.had || i == s->want_count)
+		return false;
+	s->interlude = (struct mbus_interlude){
+		.on = true,
+		.tour = s->tour,
+		.want = s->want,
+		.round = s->round,
+		.cancelled = s->cancelled,
+		.put_back = s->put_back,
+	};
+	s->want = take_want(s, i);
+	s->tour = (struct mbus_tour){0};
+	if (mbus_tour_begin(s, s->want.points, s->want.point_count) < 0)
+		ml_node_log(s->node, ML_LOG_ERROR, "out of memory: nothing is read");
+	s->cancelled = false;
+	s->put_back = 0;
+	s->round =
+		(struct ml_round){.meters = (uint32_t)s->tour.count, .time = ml_node_wall(s->node)};
+	mbus_tell_round_begins(s);
+	return true;
+}
+
+static void end_interlude(struct mbus_source *s)
+{
+	const ml_time took = ml_node_wall(s->node) - s->round.time;
+	mbus_tour_end(s);
+	mbus_tell_round(s, took);
+	mbus_tell_job(s, took);
+	drop_points(&s->want);
+	s->tour = s->interlude.tour;
+	s->want = s->interlude.want;
+	s->round = s->interlude.round;
+	s->cancelled = s->interlude.cancelled;
+	s->put_back = s->interlude.put_back;
+	s->interlude = (struct mbus_interlude){.had = true};
+}
+
 static bool go_on_with_round(struct mbus_source *s)
 {
 	if (s->cancelled || s->tour.next == s->tour.count) {
-		end_round(s);
+		if (s->interlude.on)
+			end_interlude(s);
+		else
+			end_round(s);
 		return true;
 	}
 	if (!mbus_line_settled(s))
@@ -129,6 +186,10 @@ static bool go_on_with_round(struct mbus_source *s)
 	/* Without a line the end of each is told at once. */
 	if (s->line_state != MBUS_LINE_OPEN && ml_room(s->node, MBUS_PORT_OUT) == 0)
 		return false;
+	if (begin_interlude(s))
+		return true;
+	if (!s->interlude.on)
+		s->interlude.had = false;
 	mbus_meter_begin(s);
 	return true;
 }
@@ -216,29 +277,39 @@ void mbus_round_cancel(struct mbus_source *s, struct ml_job *job)
 		mbus_round_soon(s);
 		return;
 	}
+	if (s->interlude.on && s->interlude.want.job == job) {
+		s->interlude.cancelled = true;
+		return;
+	}
 	for (size_t i = 0; i < s->want_count; i++) {
 		if (s->wants[i].job != job)
 			continue;
-		drop_points(&s->wants[i]);
-		s->want_count--;
-		memmove(s->wants + i, s->wants + i + 1, (s->want_count - i) * sizeof s->wants[0]);
+		struct mbus_want want = take_want(s, i);
+		drop_points(&want);
 		fail_job(job, "cancelled before it began");
 		return;
 	}
 }
 
+static void stop_want(struct mbus_want *want)
+{
+	if (want->job)
+		fail_job(want->job, "the node was stopped");
+	want->job = NULL;
+	drop_points(want);
+}
+
 void mbus_round_stop(struct mbus_source *s)
 {
-	static const char text[] = "the node was stopped";
-	if (s->want.job)
-		fail_job(s->want.job, text);
-	s->want.job = NULL;
-	drop_points(&s->want);
-	for (size_t i = 0; i < s->want_count; i++) {
-		if (s->wants[i].job)
-			fail_job(s->wants[i].job, text);
-		drop_points(&s->wants[i]);
+	stop_want(&s->want);
+	if (s->interlude.on) {
+		mbus_tour_end(s);
+		s->tour = s->interlude.tour;
+		stop_want(&s->interlude.want);
+		s->interlude.on = false;
 	}
+	for (size_t i = 0; i < s->want_count; i++)
+		stop_want(&s->wants[i]);
 	s->want_count = 0;
 	mbus_errand_stop(s);
 	count_line(s);

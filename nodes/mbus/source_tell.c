@@ -135,7 +135,7 @@ void mbus_tell_readout(struct mbus_source *s, const struct mbus_step *step, unsi
 		return;
 	if (s->want.job)
 		tell_job_of(s, &end);
-	if (end.result == METER_FRAME_OK || s->told.named++ >= NAMED_MAX)
+	if (end.result == METER_FRAME_OK || s->want.points || s->told.named++ >= NAMED_MAX)
 		return;
 	char name[METER_MOID_MAX + METER_ADDRESS_TEXT_MAX + 8];
 	const size_t used = strlen(s->told.names);
@@ -148,8 +148,10 @@ void mbus_tell_readout(struct mbus_source *s, const struct mbus_step *step, unsi
 
 void mbus_tell_round_begins(struct mbus_source *s)
 {
-	s->told.names[0] = '\0';
-	s->told.named = 0;
+	if (!s->want.points) {
+		s->told.names[0] = '\0';
+		s->told.named = 0;
+	}
 	if (s->want.job)
 		ml_job_progress(s->want.job, 0, s->tour.count, "reading");
 }

@@ -354,6 +354,129 @@ static void a_meter_of_several_telegrams_tells_all_its_values(void **state)
 	drop(&watch);
 }
 
+/* ---- While a round runs ---- */
+
+static void ten_slow_meters(struct rig *rig)
+{
+	static const struct sim_options options = {.meters = 10, .seed = 1, .baud = 300};
+	rig_list(rig, &options, 10, METER_MODE_PRIMARY);
+	rig_graph(rig, "'interface':'sim:meters=10&baud=300','baud':300");
+	rig_pass(rig, ML_SEC);
+	rig_trigger(rig);
+	rig_pass(rig, 20 * ML_SEC);
+	assert_int_equal(rig->begin_count, 1);
+	assert_int_equal(rig->end_count, 0);
+}
+
+static void one_that_is_wanted_now_comes_between_two_of_the_round(void **state)
+{
+	struct rig *rig = *state;
+	struct watch watch;
+	ten_slow_meters(rig);
+	const size_t before = rig->frame_count;
+	assert_true(before > 0 && before < 6);
+	read_meters(rig, &watch, "{'meter':'flat 9'}");
+	assert_int_equal(watch.code, 0);
+	assert_int_equal(number(watch.result, "read"), 1);
+	assert_int_equal(json_array_size(watch.rows), 1);
+	/* The meter that was being read, and this one; the round has not ended. */
+	assert_int_equal(rig->end_count, 0);
+	assert_true(rig->frame_count <= before + 2);
+	const struct rig_frame *frame = &rig->frames[rig->frame_count - 1];
+	assert_true(frame->head.point == rig->points[9] && frame->head.round == 0);
+	drop(&watch);
+	rig_pass(rig, 2 * ML_MINUTE);
+	assert_int_equal(rig->begin_count, 1);
+	assert_int_equal(rig->end_count, 1);
+	assert_int_equal(rig->ends[0].read, 10);
+	assert_int_equal(rig->ends[0].failed, 0);
+	unsigned of_round = 0;
+	for (size_t i = 0; i < rig->frame_count; i++)
+		of_round += rig->frames[i].head.round == rig->begins[0].id &&
+			    (rig->frames[i].head.flags & METER_FRAME_LAST) != 0;
+	assert_int_equal(of_round, 10);
+}
+
+static void a_round_gets_on_whatever_is_wanted_between(void **state)
+{
+	struct rig *rig = *state;
+	struct watch watches[6];
+	ten_slow_meters(rig);
+	const size_t before = rig->frame_count;
+	for (size_t i = 0; i < 6; i++)
+		(void)begin(rig, &watches[i], "{'meter':'flat 9'}");
+	for (size_t i = 0; i < 6; i++)
+		await(rig, &watches[i]);
+	/* By turns: each of these, and one of the round. */
+	unsigned of_round = 0, between = 0;
+	for (size_t i = before; i < rig->frame_count; i++) {
+		of_round += rig->frames[i].head.round != 0;
+		between += rig->frames[i].head.round == 0;
+	}
+	assert_int_equal(between, 6);
+	assert_true(of_round >= 5);
+	for (size_t i = 0; i < 6; i++)
+		drop(&watches[i]);
+}
+
+static void until_it_begins(struct rig *rig, const struct watch *watch)
+{
+	for (int i = 0; watch->progress == 0 && i < 300; i++)
+		rig_pass(rig, 100 * ML_MSEC);
+	assert_true(watch->progress > 0 && !watch->ended);
+}
+
+static void what_comes_between_is_cancelled_by_itself(void **state)
+{
+	struct rig *rig = *state;
+	struct watch watch, round;
+	struct ml_error err = ML_ERROR_NONE;
+	ten_slow_meters(rig);
+	uint64_t job = begin(rig, &watch, "{'meter':'flat 9'}");
+	until_it_begins(rig, &watch);
+	assert_int_equal(ml_command_cancel(rig->engine, job, &err), 0);
+	rig_pass(rig, ML_SEC);
+	assert_true(watch.ended);
+	assert_int_equal(watch.code, -ECANCELED);
+	drop(&watch);
+	rig_pass(rig, 3 * ML_MINUTE);
+	assert_int_equal(rig->end_count, 1);
+	assert_int_equal(rig->ends[0].read, 10);
+	/* And the round while something comes between. */
+	job = begin(rig, &round, "{}");
+	until_it_begins(rig, &round);
+	(void)begin(rig, &watch, "{'meter':'flat 9'}");
+	until_it_begins(rig, &watch);
+	assert_int_equal(ml_command_cancel(rig->engine, job, &err), 0);
+	await(rig, &watch);
+	await(rig, &round);
+	assert_int_equal(watch.code, 0);
+	assert_int_equal(round.code, -ECANCELED);
+	assert_true(json_array_size(round.rows) < 3);
+	drop(&watch);
+	drop(&round);
+}
+
+static void a_node_that_stops_ends_all_jobs(void **state)
+{
+	struct rig *rig = *state;
+	struct watch round, one, waits;
+	ten_slow_meters(rig);
+	rig_pass(rig, 3 * ML_MINUTE);
+	(void)begin(rig, &round, "{}");
+	(void)begin(rig, &waits, "{}");
+	rig_pass(rig, 8 * ML_SEC);
+	(void)begin(rig, &one, "{'meter':'flat 1'}");
+	rig_pass(rig, 4 * ML_SEC);
+	apply(rig, "{'meterloom':1,'name':'t','nodes':[],'edges':[]}");
+	rig_pass(rig, ML_MINUTE);
+	assert_true(round.ended && one.ended && waits.ended);
+	assert_true(round.code < 0 && waits.code < 0);
+	drop(&round);
+	drop(&one);
+	drop(&waits);
+}
+
 /* ---- Events ---- */
 
 static void each_round_with_another_outcome_is_an_event(void **state)
@@ -425,6 +548,10 @@ int main(void)
 		TEST(cancelling_ends_all_buses_soon_and_tells_what_was_read),
 		TEST(meters_that_no_node_reads_are_told),
 		TEST(a_meter_of_several_telegrams_tells_all_its_values),
+		TEST(one_that_is_wanted_now_comes_between_two_of_the_round),
+		TEST(a_round_gets_on_whatever_is_wanted_between),
+		TEST(what_comes_between_is_cancelled_by_itself),
+		TEST(a_node_that_stops_ends_all_jobs),
 		TEST(each_round_with_another_outcome_is_an_event),
 		TEST(rounds_each_minute_are_few_events),
 		TEST(reading_some_is_no_round_of_the_bus),
