@@ -174,23 +174,31 @@ static unsigned telegrams(const struct mbus_source *s, const struct meter_settin
 	const bool multi = settings->multi == METER_MULTI_DEFAULT
 				   ? s->multi != 0
 				   : settings->multi == METER_MULTI_AUTO;
-	return multi ? (unsigned)s->limit : 1;
+	const unsigned limit =
+		settings->telegram_limit ? settings->telegram_limit : (unsigned)s->limit;
+	return multi ? limit : 1;
 }
 
-static void add_application_reset(
-	const struct mbus_source *s, const struct mbus_memory *memory, struct mbus_request *request)
+/* One that has a selection of its own is told it before each readout: somebody may have chosen
+ * otherwise in between. */
+static void add_application_reset(const struct mbus_source *s,
+	const struct meter_settings *settings, const struct mbus_memory *memory,
+	struct mbus_request *request)
 {
 	const bool first = !memory || !memory->read || memory->failures > 0;
-	if (s->application == MBUS_APPLICATION_NEVER ||
-		(s->application == MBUS_APPLICATION_FIRST && !first))
+	const int64_t code =
+		settings->has_selection ? settings->telegram_selection : s->application_code;
+	if (!settings->has_selection &&
+		(s->application == MBUS_APPLICATION_NEVER ||
+			(s->application == MBUS_APPLICATION_FIRST && !first)))
 		return;
 	request->has_command = true;
 	/* Many a meter does not know the plain one; without the choice of telegrams what comes
 	 * would be something else. */
-	request->command_optional = s->application_code < 0;
+	request->command_optional = code < 0;
 	request->command_ci = CI_APPLICATION_RESET;
-	request->command[0] = (uint8_t)s->application_code;
-	request->command_length = s->application_code < 0 ? 0 : 1;
+	request->command[0] = (uint8_t)code;
+	request->command_length = code < 0 ? 0 : 1;
 }
 
 void mbus_source_request(const struct mbus_source *s, unsigned baud, struct mbus_request *request)
@@ -222,6 +230,10 @@ void mbus_meter_request(struct mbus_source *s, const struct meter_point *point, 
 	mbus_source_request(s, baud ? baud : own, request);
 	request->secondary = settings->mode != METER_MODE_PRIMARY;
 	request->primary = settings->primary;
+	if (settings->multi_timeout)
+		request->timing.multi_response = settings->multi_timeout * ML_MSEC;
+	if (settings->has_multi_retries)
+		request->timing.multi_retries = settings->multi_retries;
 	if (request->secondary)
 		(void)meter_point_selection(point, request->address);
 	if (memory)
@@ -243,10 +255,15 @@ void mbus_meter_begin(struct mbus_source *s)
 	const struct mbus_memory *memory = mbus_memory_of(s, s->point->key);
 	mbus_meter_request(s, s->point, 0, &request);
 	request.telegrams = telegrams(s, &s->point->settings);
+<<<<<<< HEAD
 	add_application_reset(s, memory, &request);
 	/* Where a person asks for it, it is tried with all care. */
 	const bool wanted = s->in_round && s->want.points;
 	if (memory && memory->failures >= MBUS_DEAD_AFTER && !wanted) {
+=======
+	add_application_reset(s, &s->point->settings, memory, &request);
+	if (memory && memory->failures >= MBUS_DEAD_AFTER) {
+>>>>>>> d327edf (Let a meter have its own limit, timing, retries and selection of telegrams)
 		request.quick = true;
 		request.timing.readout_retries = request.timing.selection_retries = 0;
 	}

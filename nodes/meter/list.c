@@ -42,6 +42,12 @@ const struct ml_migration meter_list_migrations[] = {
 		" until INTEGER);" /* NULL: it is there */
 		"CREATE INDEX meter_device_point ON meter_device(point)"},
 	{"meterloom", 2, METER_READOUT_MIGRATION},
+	/* NULL: as the bus. */
+	{"meterloom", 3,
+		"ALTER TABLE meter_point ADD COLUMN telegram_limit INTEGER;"
+		"ALTER TABLE meter_point ADD COLUMN multi_timeout INTEGER;" /* ms */
+		"ALTER TABLE meter_point ADD COLUMN multi_retries INTEGER;"
+		"ALTER TABLE meter_point ADD COLUMN telegram_selection INTEGER"},
 	{NULL, 0, NULL},
 };
 
@@ -217,7 +223,15 @@ static bool bind_address(
 		      : sqlite3_bind_null(statement, place)) == SQLITE_OK;
 }
 
-/* Binds the settings to the places 1 to 9. */
+static bool bind_number(sqlite3_stmt *statement, int place, bool given, int64_t value)
+{
+	return (given ? sqlite3_bind_int64(statement, place, value)
+		      : sqlite3_bind_null(statement, place)) == SQLITE_OK;
+}
+
+enum { SETTINGS_COLUMNS = 13 };
+
+/* Binds the settings to the places 1 to 13. */
 static bool bind_settings(sqlite3_stmt *statement, const struct meter_settings *s)
 {
 	return sqlite3_bind_text(statement, 1, s->moid, -1, SQLITE_STATIC) == SQLITE_OK &&
@@ -225,23 +239,26 @@ static bool bind_settings(sqlite3_stmt *statement, const struct meter_settings *
 	       sqlite3_bind_int64(statement, 3, s->baud) == SQLITE_OK &&
 	       sqlite3_bind_text(statement, 4, meter_mode_name(s->mode), -1, SQLITE_STATIC) ==
 		       SQLITE_OK &&
-	       (s->has_primary ? sqlite3_bind_int(statement, 5, s->primary)
-			       : sqlite3_bind_null(statement, 5)) == SQLITE_OK &&
+	       bind_number(statement, 5, s->has_primary, s->primary) &&
 	       bind_address(statement, 6, s->has_secondary, s->secondary) &&
 	       bind_address(statement, 7, s->has_enhanced, s->enhanced) &&
 	       sqlite3_bind_text(statement, 8, meter_multi_name(s->multi), -1, SQLITE_STATIC) ==
 		       SQLITE_OK &&
-	       sqlite3_bind_int(statement, 9, s->passive) == SQLITE_OK;
+	       sqlite3_bind_int(statement, 9, s->passive) == SQLITE_OK &&
+	       bind_number(statement, 10, s->telegram_limit > 0, s->telegram_limit) &&
+	       bind_number(statement, 11, s->multi_timeout > 0, s->multi_timeout) &&
+	       bind_number(statement, 12, s->has_multi_retries, s->multi_retries) &&
+	       bind_number(statement, 13, s->has_selection, s->telegram_selection);
 }
 
 static int write_settings(struct meter_list *list, const char *sql,
-	const struct meter_settings *settings, int64_t tenth, struct ml_error *err)
+	const struct meter_settings *settings, int64_t last, struct ml_error *err)
 {
 	sqlite3_stmt *statement = NULL;
 	int result = 0;
 	if (sqlite3_prepare_v2(list->db, sql, -1, &statement, NULL) != SQLITE_OK ||
 		!bind_settings(statement, settings) ||
-		sqlite3_bind_int64(statement, 10, tenth) != SQLITE_OK ||
+		sqlite3_bind_int64(statement, SETTINGS_COLUMNS + 1, last) != SQLITE_OK ||
 		sqlite3_step(statement) != SQLITE_DONE)
 		result = ml_database_error(err, list->db, "writing the meter list");
 	sqlite3_finalize(statement);
@@ -253,7 +270,9 @@ int meter_list_insert(struct meter_list *list, const struct meter_settings *sett
 {
 	const int result = write_settings(list,
 		"INSERT INTO meter_point (moid, bus, baud, mode, primary_address, secondary, "
-		"enhanced, multi, passive, since, position) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+		"enhanced, multi, passive, telegram_limit, multi_timeout, multi_retries, "
+		"telegram_selection, since, position) "
+		"VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
 		"(SELECT coalesce(max(position), 0) + 1 FROM meter_point))",
 		settings, time, err);
 	if (result == 0)
@@ -266,7 +285,9 @@ int meter_list_update(struct meter_list *list, uint32_t key, const struct meter_
 {
 	return write_settings(list,
 		"UPDATE meter_point SET moid = ?, bus = ?, baud = ?, mode = ?, primary_address = "
-		"?, secondary = ?, enhanced = ?, multi = ?, passive = ? WHERE key = ?",
+		"?, secondary = ?, enhanced = ?, multi = ?, passive = ?, "
+		"telegram_limit = ?, multi_timeout = ?, multi_retries = ?, telegram_selection = ? "
+		"WHERE key = ?",
 		settings, key, err);
 }
 

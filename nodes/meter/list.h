@@ -44,6 +44,9 @@ enum {
 	METER_MOID_MAX = 64, /* bytes, with the NUL; UTF-8 */
 	METER_BUS_MAX = 32,  /* bytes, with the NUL */
 	METER_POINTS_MAX = 4096,
+	METER_TELEGRAMS_MAX = 1000,
+	METER_TIMEOUT_MAX = 60000, /* ms */
+	METER_RETRIES_MAX = 20,
 
 	/* In a secondary address these fit any meter: FFFFh, FFh, FFh. Digits F of the id fit any
 	 * digit. */
@@ -63,6 +66,12 @@ struct meter_settings {
 	uint8_t mode;     /* enum meter_mode */
 	uint8_t primary;  /* 0 to 255 */
 	uint8_t multi;    /* enum meter_multi */
+	/* Of the telegrams after the first; not given: as the bus does. */
+	uint16_t telegram_limit;    /* most in a readout; 0: as the bus */
+	uint16_t multi_timeout;     /* of the response, in ms; 0: as the bus */
+	uint8_t multi_retries;      /* with has_multi_retries */
+	uint8_t telegram_selection; /* sub code of the application reset; with has_selection */
+	bool has_multi_retries, has_selection;
 	bool has_primary, has_secondary, has_enhanced;
 	bool passive; /* listed, not read */
 };

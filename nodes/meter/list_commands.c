@@ -77,6 +77,7 @@ struct point_params {
 	char *moid, *bus, *secondary, *enhanced;
 	int mode, state, multi;
 	int64_t primary, baud, order;
+	int64_t telegram_limit, multi_timeout, multi_retries, telegram_selection;
 };
 
 #define POINT_PARAM(field, kind_, title_, ...) \
@@ -91,6 +92,20 @@ struct point_params {
 	"8 digits, or 12345678.KAM.1B.04 (manufacturer, version, medium; * is any), or the 16 " \
 	"hex " \
 	"digits of all 8 bytes."
+
+#define LIMIT_HELP "How many telegrams are read at most."
+#define TIMEOUT_HELP "From a request to its answer, for the telegrams after the first."
+#define RETRIES_HELP "How often a request for a telegram after the first is sent again."
+#define SELECTION_HELP \
+	"The sub code of an application reset before each readout, by which some meters choose " \
+	"what they send (EN 13757-3)."
+
+/* What a meter may have otherwise than its bus. */
+#define BUS_PARAM(field, title_, help_, preset_, min_, max_, unit_) \
+	POINT_PARAM(field, INTEGER, title_, .help = (help_), .preset = (preset_), .min = (min_), \
+		.max = (max_), .unit = (unit_), .flags = ML_PARAM_ADVANCED)
+
+enum { AS_BUS = -1, NOT_CHANGED = -2 };
 
 static const struct ml_param add_params[] = {
 	POINT_PARAM(moid, STRING, "MOID", .help = MOID_HELP, .preset = "\"\"",
@@ -112,6 +127,14 @@ static const struct ml_param add_params[] = {
 	POINT_PARAM(multi, CHOICE, "Multi-telegram",
 		.help = "Whether telegrams after the first are read.", .preset = "\"bus\"",
 		.choices = multi_choices),
+	BUS_PARAM(telegram_limit, "Limit of telegrams", LIMIT_HELP " 0: as the bus.", "0", 0,
+		METER_TELEGRAMS_MAX, NULL),
+	BUS_PARAM(multi_timeout, "Response timeout, later telegrams",
+		TIMEOUT_HELP " 0: as the bus.", "0", 0, METER_TIMEOUT_MAX, "ms"),
+	BUS_PARAM(multi_retries, "Retries, later telegrams", RETRIES_HELP " -1: as the bus.", "-1",
+		AS_BUS, METER_RETRIES_MAX, NULL),
+	BUS_PARAM(telegram_selection, "Telegram selection", SELECTION_HELP " -1: as the bus.", "-1",
+		AS_BUS, 255, NULL),
 	POINT_PARAM(state, CHOICE, "State", .help = "Passive ones are not read.",
 		.preset = "\"active\"", .choices = state_choices),
 	POINT_PARAM(order, INTEGER, "Order", .help = "Its place in the list, from 1; 0: the last.",
@@ -143,6 +166,15 @@ static const struct ml_param change_params[] = {
 	POINT_PARAM(multi, CHOICE, "Multi-telegram",
 		.help = "Whether telegrams after the first are read.", .preset = "\"unchanged\"",
 		.choices = change_multi_choices),
+	BUS_PARAM(telegram_limit, "Limit of telegrams", LIMIT_HELP " 0: as the bus; -1: unchanged.",
+		"-1", -1, METER_TELEGRAMS_MAX, NULL),
+	BUS_PARAM(multi_timeout, "Response timeout, later telegrams",
+		TIMEOUT_HELP " 0: as the bus; -1: unchanged.", "-1", -1, METER_TIMEOUT_MAX, "ms"),
+	BUS_PARAM(multi_retries, "Retries, later telegrams",
+		RETRIES_HELP " -1: as the bus; -2: unchanged.", "-2", NOT_CHANGED,
+		METER_RETRIES_MAX, NULL),
+	BUS_PARAM(telegram_selection, "Telegram selection",
+		SELECTION_HELP " -1: as the bus; -2: unchanged.", "-2", NOT_CHANGED, 255, NULL),
 	POINT_PARAM(state, CHOICE, "State", .help = "Passive ones are not read.",
 		.preset = "\"unchanged\"", .choices = change_state_choices),
 	POINT_PARAM(order, INTEGER, "Order", .help = "Its place in the list, from 1; 0: unchanged.",
@@ -162,6 +194,22 @@ static int set_address(const char *text, const char *name, bool *given,
 		return -EINVAL;
 	}
 	return 0;
+}
+
+/* 0: as the bus; -1: unchanged. */
+static void set_or_bus(int64_t given, uint16_t *value)
+{
+	if (given >= 0)
+		*value = (uint16_t)given;
+}
+
+/* From 0; -1: as the bus; -2: unchanged. */
+static void set_or_none(int64_t given, bool *has, uint8_t *value)
+{
+	if (given == NOT_CHANGED)
+		return;
+	*has = given >= 0;
+	*value = (uint8_t)(*has ? given : 0);
 }
 
 /* Puts what was given over the settings. */
@@ -185,6 +233,10 @@ static int apply_params(
 		s->passive = p->state != 0;
 	if (p->baud >= 0)
 		s->baud = (uint32_t)p->baud;
+	set_or_bus(p->telegram_limit, &s->telegram_limit);
+	set_or_bus(p->multi_timeout, &s->multi_timeout);
+	set_or_none(p->multi_retries, &s->has_multi_retries, &s->multi_retries);
+	set_or_none(p->telegram_selection, &s->has_selection, &s->telegram_selection);
 	return 0;
 }
 

@@ -136,8 +136,11 @@ bool meter_settings_equal(const struct meter_settings *a, const struct meter_set
 {
 	return strcmp(a->moid, b->moid) == 0 && strcmp(a->bus, b->bus) == 0 && a->baud == b->baud &&
 	       a->mode == b->mode && a->multi == b->multi && a->passive == b->passive &&
-	       a->has_primary == b->has_primary && a->primary == b->primary &&
-	       a->has_secondary == b->has_secondary &&
+	       a->telegram_limit == b->telegram_limit && a->multi_timeout == b->multi_timeout &&
+	       a->has_multi_retries == b->has_multi_retries &&
+	       a->multi_retries == b->multi_retries && a->has_selection == b->has_selection &&
+	       a->telegram_selection == b->telegram_selection && a->has_primary == b->has_primary &&
+	       a->primary == b->primary && a->has_secondary == b->has_secondary &&
 	       meter_identity_equal(a->secondary, b->secondary) &&
 	       a->has_enhanced == b->has_enhanced && meter_identity_equal(a->enhanced, b->enhanced);
 }

@@ -83,6 +83,12 @@ static void read_point(sqlite3_stmt *row, struct meter_point *point)
 	column_text(row, 10, name, sizeof name);
 	(void)meter_multi_parse(name, &s->multi);
 	s->passive = sqlite3_column_int(row, 11) != 0;
+	s->telegram_limit = (uint16_t)sqlite3_column_int(row, 12);
+	s->multi_timeout = (uint16_t)sqlite3_column_int(row, 13);
+	s->has_multi_retries = sqlite3_column_type(row, 14) != SQLITE_NULL;
+	s->multi_retries = (uint8_t)sqlite3_column_int(row, 14);
+	s->has_selection = sqlite3_column_type(row, 15) != SQLITE_NULL;
+	s->telegram_selection = (uint8_t)sqlite3_column_int(row, 15);
 }
 
 static void read_device(sqlite3_stmt *row, struct meter_device *device)
@@ -188,7 +194,8 @@ int meter_snapshot_load(sqlite3 *db, uint64_t revision, const struct meter_snaps
 	snapshot->shown.revision = revision;
 	result = read_all(db,
 		"SELECT key, position, since, moid, bus, baud, mode, primary_address, secondary, "
-		"enhanced, multi, passive FROM meter_point ORDER BY position, key",
+		"enhanced, multi, passive, telegram_limit, multi_timeout, multi_retries, "
+		"telegram_selection FROM meter_point ORDER BY position, key",
 		sizeof(struct meter_point), read_point_item, &items, &snapshot->shown.point_count,
 		err);
 	if (result < 0)
@@ -403,6 +410,14 @@ static void write_address(
 	ml_json_string_n(w, text, meter_secondary_format(address, text));
 }
 
+static void write_given(const char *key, bool given, unsigned value, struct ml_json_writer *w)
+{
+	if (!given)
+		return;
+	ml_json_key(w, key);
+	ml_json_unsigned(w, value);
+}
+
 static void write_settings(const struct meter_settings *s, struct ml_json_writer *w)
 {
 	ml_json_key(w, "moid");
@@ -413,18 +428,16 @@ static void write_settings(const struct meter_settings *s, struct ml_json_writer
 	ml_json_string(w, s->bus);
 	ml_json_key(w, "mode");
 	ml_json_string(w, meter_mode_name(s->mode));
-	if (s->has_primary) {
-		ml_json_key(w, "primary");
-		ml_json_integer(w, s->primary);
-	}
+	write_given("primary", s->has_primary, s->primary, w);
 	write_address("secondary", s->has_secondary, s->secondary, w);
 	write_address("enhanced", s->has_enhanced, s->enhanced, w);
-	if (s->baud) {
-		ml_json_key(w, "baud");
-		ml_json_integer(w, s->baud);
-	}
+	write_given("baud", s->baud > 0, s->baud, w);
 	ml_json_key(w, "multi");
 	ml_json_string(w, meter_multi_name(s->multi));
+	write_given("telegram_limit", s->telegram_limit > 0, s->telegram_limit, w);
+	write_given("multi_timeout", s->multi_timeout > 0, s->multi_timeout, w);
+	write_given("multi_retries", s->has_multi_retries, s->multi_retries, w);
+	write_given("telegram_selection", s->has_selection, s->telegram_selection, w);
 }
 
 void meter_point_to_json(const struct meter_point *point, const struct meter_readout *readout,
