@@ -255,15 +255,10 @@ void mbus_meter_begin(struct mbus_source *s)
 	const struct mbus_memory *memory = mbus_memory_of(s, s->point->key);
 	mbus_meter_request(s, s->point, 0, &request);
 	request.telegrams = telegrams(s, &s->point->settings);
-<<<<<<< HEAD
-	add_application_reset(s, memory, &request);
+	add_application_reset(s, &s->point->settings, memory, &request);
 	/* Where a person asks for it, it is tried with all care. */
 	const bool wanted = s->in_round && s->want.points;
 	if (memory && memory->failures >= MBUS_DEAD_AFTER && !wanted) {
-=======
-	add_application_reset(s, &s->point->settings, memory, &request);
-	if (memory && memory->failures >= MBUS_DEAD_AFTER) {
->>>>>>> d327edf (Let a meter have its own limit, timing, retries and selection of telegrams)
 		request.quick = true;
 		request.timing.readout_retries = request.timing.selection_retries = 0;
 	}
