@@ -338,8 +338,11 @@ static bool try_again(struct mbus_search *s, const struct mbus_search_answer *an
 	unsigned retries = 0;
 	if (answer->outcome == MBUS_SEARCH_NOISE)
 		s->noisy = true;
-	if (answer->outcome == MBUS_SEARCH_SILENT || answer->outcome == MBUS_SEARCH_NOISE)
-		retries = s->noisy ? s->options.retries : 0;
+	if (answer->outcome == MBUS_SEARCH_NOISE)
+		retries = s->options.retries;
+	/* Most of the tree is silent: on a disturbed line once more is worth its time. */
+	if (answer->outcome == MBUS_SEARCH_SILENT && s->noisy)
+		retries = s->options.thorough || s->options.retries < 1 ? s->options.retries : 1;
 	/* Noise, or something that is always there? */
 	if (answer->outcome == MBUS_SEARCH_ONE && answer->disturbed && s->habit < HABIT_KNOWN &&
 		s->doing != MBUS_SEARCH_COMPARE)
