@@ -329,7 +329,7 @@ static int begin(struct mbus_source *s, struct ml_job *job, const struct mbus_se
 	run->install = p->install;
 	run->number = p->number ? (uint64_t)p->number : ml_job_id(job);
 	run->wanted = (uint32_t)p->wanted;
-	run->kept = ml_node_now(s->node);
+	keep(run);
 	ml_timer_init(&run->timer, ml_node_lane(s->node), on_timer, run);
 	know_the_list(run);
 	s->search = run;
