@@ -35,6 +35,14 @@ static void keep(struct search_run *run)
 	run->kept = ml_node_now(run->source->node);
 }
 
+static void tell_progress(struct search_run *run)
+{
+	char text[80];
+	(void)snprintf(text, sizeof text, "%s, %u Bd: %u found",
+		run->what.secondary ? "secondary" : "primary", run->what.baud, run->search.meters);
+	ml_job_progress(run->job, mbus_search_progress(&run->search), MBUS_SEARCH_PROGRESS, text);
+}
+
 static void end_job(struct search_run *run)
 {
 	struct ml_job *job = run->job;
@@ -75,6 +83,7 @@ static void finish(struct search_run *run)
 		keep(run);
 	else
 		mbus_searches_keep(run->searches, run->source->bus, NULL, 0);
+	tell_progress(run);
 	mbus_search_end_if_done(run);
 }
 
@@ -120,14 +129,6 @@ static bool go_on(struct search_run *run)
 	}
 	begin_probe(run);
 	return true;
-}
-
-static void tell_progress(struct search_run *run)
-{
-	char text[80];
-	(void)snprintf(text, sizeof text, "%s, %u Bd: %u found",
-		run->what.secondary ? "secondary" : "primary", run->what.baud, run->search.meters);
-	ml_job_progress(run->job, mbus_search_progress(&run->search), MBUS_SEARCH_PROGRESS, text);
 }
 
 static void probed(struct search_run *run)
