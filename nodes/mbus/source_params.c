@@ -76,7 +76,7 @@ const struct ml_param mbus_source_params[] = {
 			"name "
 			"serial:/dev/serial/by-id/NAME; tcp:HOST:PORT for a converter in the "
 			"network; "
-			"sim:20 for 20 simulated meters.",
+			"sim:20 for 20 simulated meters, sim:replay=FILE for a recording.",
 		.min = 1,
 		.max = 200,
 		.flags = ML_PARAM_REQUIRED},

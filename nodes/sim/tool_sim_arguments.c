@@ -337,11 +337,15 @@ static int set_option(struct sim_tool *t, int key, const char *value)
 /* -1: the help was asked for; else an exit code. */
 int sim_tool_arguments(struct sim_tool *t, int argc, char **argv)
 {
+	const char *of_meters = NULL;
 	int key = 0;
+	int index = 0;
 	optind = 1;
-	while ((key = getopt_long(argc, argv, "+", options, NULL)) != -1) {
+	while ((key = getopt_long(argc, argv, "+", options, &index)) != -1) {
 		if (key == OPT_HELP)
 			return -1;
+		if ((key >= OPT_METERS && key <= OPT_FAULTS) || key == OPT_ADDRESSING)
+			of_meters = options[index].name;
 		const int result = set_option(t, key, optarg);
 		if (result != 0)
 			return result;
@@ -353,5 +357,9 @@ int sim_tool_arguments(struct sim_tool *t, int argc, char **argv)
 	}
 	if (optind < argc)
 		return sim_complain("'%s' is not expected; options begin with --", argv[optind]);
+	if (t->replay && of_meters)
+		return sim_complain("--%s is about virtual meters, and --replay has none: what "
+				    "comes is what was recorded",
+			of_meters);
 	return sim_tool_settle_buses(t);
 }

@@ -389,6 +389,9 @@ static void mistakes_are_told(void **state)
 	const char *const replay[] = {"sim", "--replay", n->out, NULL};
 	assert_int_equal(run_whole(&run, program, replay), 1);
 	assert_non_null(strstr(run.text, "cannot be read"));
+	const char *const both[] = {"sim", "--replay", n->out, "--meters", "3", NULL};
+	assert_int_equal(run_whole(&run, program, both), 2);
+	assert_non_null(strstr(run.text, "--meters is about virtual meters"));
 	const char *const help[] = {"record", "--help", NULL};
 	assert_int_equal(run_whole(&run, program, help), 0);
 	assert_non_null(strstr(run.text, "Usage: meterloom record"));
