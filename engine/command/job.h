@@ -41,7 +41,9 @@ struct ml_job {
 	char user[ML_JOB_USER_MAX];
 	ml_time created; /* wall */
 	bool rejected;   /* never ran: job.list does not tell it */
-	bool quiet;      /* only reads, and its caller waits: neither published nor kept */
+	bool part;       /* of another job: it is not listed */
+	bool quiet;      /* a part, or only reads, and its caller waits: neither published nor kept
+			  */
 
 	/* lane; constant once it has ended */
 	struct ml_job_params params, action_params;

@@ -191,7 +191,9 @@ uint64_t ml_command_call(struct ml_engine *engine, const struct ml_call *call)
 	if (!job)
 		return 0;
 	job->command = find(commands, call->command);
-	job->quiet = job->command && job->command->role == ML_ROLE_READ && call->done;
+	job->part = call->part && call->done;
+	job->quiet =
+		job->part || (job->command && job->command->role == ML_ROLE_READ && call->done);
 	struct ml_errors errors = {0};
 	check_call(job->command, call, &job->params, &errors);
 	if (errors.count == 0 && errors.more == 0) {

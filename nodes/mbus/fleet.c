@@ -236,6 +236,7 @@ static void begin_part(struct fleet *f, size_t i)
 		.lane = ml_engine_lane(ml_job_engine(f->plan.job), "control"),
 		.progress = on_progress,
 		.row = on_row,
+		.part = true,
 	};
 	part->job = params ? ml_command_call(ml_job_engine(f->plan.job), &call) : 0;
 	json_decref(params);

@@ -486,6 +486,28 @@ static void the_caller_hears_progress_and_rows_and_can_cancel(void **state)
 	assert_int_equal(ml_command_cancel(desk->engine, job, &err), -EALREADY);
 }
 
+static void a_part_of_another_job_is_not_listed_but_can_be_cancelled(void **state)
+{
+	struct desk *desk = *state;
+	struct listener listener = {.desk = desk};
+	struct ml_error err = ML_ERROR_NONE;
+	const struct ml_call call = {.command = "test.wait",
+		.role = ML_ROLE_OPERATE,
+		.done = on_done,
+		.user_data = &listener,
+		.lane = ml_engine_lane(desk->engine, "control"),
+		.part = true};
+	const uint64_t job = ml_command_call(desk->engine, &call);
+	desk_settle(desk);
+	assert_int_equal(desk_call(desk, "job.list", NULL), 0);
+	assert_string_equal(desk->result, "[]");
+	assert_int_equal(ml_command_cancel(desk->engine, job, &err), 0);
+	desk_settle(desk);
+	assert_true(listener.done);
+	assert_int_equal(desk_call(desk, "job.list", NULL), 0);
+	assert_string_equal(desk->result, "[]");
+}
+
 static void commands_are_listed_by_name_with_their_schema(void **state)
 {
 	struct desk *desk = *state;
@@ -555,6 +577,7 @@ int main(void)
 		DESK(rows_are_shown_while_the_job_runs_and_afterwards),
 		DESK(rows_are_bounded_and_those_lost_are_counted),
 		DESK(the_caller_hears_progress_and_rows_and_can_cancel),
+		DESK(a_part_of_another_job_is_not_listed_but_can_be_cancelled),
 		DESK(commands_are_listed_by_name_with_their_schema),
 		cmocka_unit_test(two_commands_of_one_name_are_refused),
 	};

@@ -95,6 +95,9 @@ struct ml_call {
 	 * may be NULL; neither is called where `done` is NULL. */
 	void (*progress)(void *user_data, uint64_t done, uint64_t total, const char *text);
 	void (*row)(void *user_data, const char *json, size_t length);
+	/* The caller is a job itself, of which this one is a part: only that is listed and told to
+	 * who watches. Not without `done`. */
+	bool part;
 };
 
 /* Any thread. Returns the job's number, or 0 where memory is out (then `done` is not called). */
