@@ -494,6 +494,9 @@ test('the meters of a file are contacted at once, each a row as it comes', async
 	bus.row(job, { line: 2, point: 30, moid: 'Attic', result: 'ok', text: 'it answered' });
 	await shows(dialog.getByRole('row'), /2\s*answered\s*Attic\s*it answered/);
 	await shows(dialog, '1 of 2');
+	await page.keyboard.press('Escape');
+	await shows(page.locator('.strip'), 'Contacting the meters');
+	await page.locator('.strip').getByRole('button', { name: 'Show each' }).click();
 	bus.row(job, { line: 3, point: 31, moid: 'Yard', result: 'failed', text: 'no answer' });
 	bus.end(job, 'succeeded', { meters: 2 });
 	await shows(dialog, 'Done.');

@@ -3,7 +3,7 @@
 import { textOf } from '../gateway/call';
 import type { Task } from '../gateway/task.svelte';
 import { gateway } from '../view/shared';
-import { together, type FoundRow, type SearchResult } from './results';
+import { together, type FoundRow, type ListRow, type SearchResult } from './results';
 
 export interface ReadResult {
 	meters: number;
@@ -33,6 +33,10 @@ class Work {
 	/** What the search finds goes into the list at once; else a person chooses. undefined: it was
 	 * begun elsewhere */
 	installs = $state<boolean>();
+	/** of the meters of a file, or of some of the list */
+	install = $state.raw<Task<ListRow>>();
+	/** the name of that file */
+	file = $state('');
 	/** why the last thing could not be begun */
 	refused = $state('');
 
@@ -68,6 +72,12 @@ class Work {
 		this.installs = params.install;
 	}
 
+	/** Throws a Refusal. */
+	async startInstall(params: object, file = '') {
+		this.install = await gateway.tasks.start('meter.install', params);
+		this.file = file;
+	}
+
 	/** Follows what was begun elsewhere, or before the page was loaded. */
 	adopt() {
 		const own = [this.readAll, ...Object.values(this.readOne)].map((task) => task?.id);
@@ -76,6 +86,10 @@ class Work {
 				this.search = gateway.tasks.follow(job.id, job.command);
 				this.#before = [];
 				this.installs = undefined;
+			}
+			if (job.command === 'meter.install' && (!this.install || this.install.ended)) {
+				this.install = gateway.tasks.follow(job.id, job.command);
+				this.file = '';
 			}
 			if (job.command !== 'meter.read' || own.includes(job.id)) continue;
 			if ((job.progress?.total ?? 0) > 1 && (!this.readAll || this.readAll.ended))

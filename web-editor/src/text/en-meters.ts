@@ -150,6 +150,8 @@ export const enMeters = {
 	'list.refused':
 		'{n} row is wrong. Mend the file, or take the others.|{n} rows are wrong. Mend the file, or take the others.',
 	'list.contacting': 'Contacting the meters',
+	'list.contacted': '{n} of {all} answered.',
+	'list.show': 'Show each',
 	'list.done': 'Done.',
 	'list.line': 'Line',
 	'list.outcome': 'Outcome',

@@ -152,6 +152,8 @@ export const frMeters: Record<keyof typeof enMeters, string> = {
 	'list.refused':
 		'{n} ligne est fausse. Corrigez le fichier, ou prenez les autres.|{n} lignes sont fausses. Corrigez le fichier, ou prenez les autres.',
 	'list.contacting': 'Contact avec les compteurs',
+	'list.contacted': '{n} sur {all} ont répondu.',
+	'list.show': 'Montrer chacun',
 	'list.done': 'Terminé.',
 	'list.line': 'Ligne',
 	'list.outcome': 'Résultat',
