@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 
 #include <meterloom/engine.h>
 #include <meterloom/files.h>
@@ -65,10 +66,22 @@ struct names {
 	size_t count;
 };
 
+/* "20260131-141500.250-bus.txt": other files are not ours. */
+static bool is_recording(const char *name)
+{
+	static const char pattern[] = "########-######.###-";
+	for (size_t i = 0; pattern[i]; i++) {
+		const bool digit = name[i] >= '0' && name[i] <= '9';
+		if (pattern[i] == '#' ? !digit : name[i] != pattern[i])
+			return false;
+	}
+	return strlen(name) < MBUS_KEPT_NAME_MAX;
+}
+
 static void add_name(void *context, const char *name, bool folder)
 {
 	struct names *names = context;
-	if (folder || strlen(name) >= MBUS_KEPT_NAME_MAX || names->count == NAMES_MAX)
+	if (folder || !is_recording(name) || names->count == NAMES_MAX)
 		return;
 	(void)snprintf(names->items[names->count++], MBUS_KEPT_NAME_MAX, "%s", name);
 }
@@ -78,7 +91,17 @@ static int by_name(const void *a, const void *b)
 	return strcmp(a, b);
 }
 
-/* Their names begin with their times. */
+bool mbus_keeper_writes(const struct ml_files *files, const char *path)
+{
+	const int fd = files->open(files->user, path, O_RDONLY, 0);
+	if (fd < 0)
+		return false;
+	const bool locked = flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+	(void)files->close(files->user, fd);
+	return locked;
+}
+
+/* Their names begin with their times. One that is still being written stays. */
 static void remove_oldest(const struct ml_files *files, const char *folder)
 {
 	char path[PATH_SIZE + MBUS_KEPT_NAME_MAX];
@@ -89,7 +112,8 @@ static void remove_oldest(const struct ml_files *files, const char *folder)
 		qsort(names->items, names->count, sizeof names->items[0], by_name);
 	for (size_t i = 0; i + MBUS_KEPT_MAX <= names->count; i++) {
 		(void)snprintf(path, sizeof path, "%s/%s", folder, names->items[i]);
-		(void)files->remove(files->user, path);
+		if (!mbus_keeper_writes(files, path))
+			(void)files->remove(files->user, path);
 	}
 	free(names);
 }
@@ -110,10 +134,13 @@ static void on_begin(void *user)
 	remove_oldest(files, folder);
 	(void)snprintf(path, sizeof path, "%s/%s", folder, k->kept.name);
 	k->fd = files->open(files->user, path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND, 0640);
-	if (k->fd < 0)
+	if (k->fd < 0) {
 		fail(k, k->fd, "cannot be begun");
-	else
-		(void)files->sync_folder(files->user, folder);
+		return;
+	}
+	/* So that others see that it is being written. */
+	(void)flock(k->fd, LOCK_EX | LOCK_NB);
+	(void)files->sync_folder(files->user, folder);
 }
 
 static void on_piece(void *user)

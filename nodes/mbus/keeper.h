@@ -14,13 +14,14 @@
 #include <meterloom/error.h>
 
 struct ml_engine;
+struct ml_files;
 struct ml_lane;
 
 #define MBUS_KEEPER_FOLDER "files/recordings"
 
 enum {
 	MBUS_KEPT_NAME_MAX = 96,
-	MBUS_KEPT_MAX = 10, /* a new one removes the oldest beyond that */
+	MBUS_KEPT_MAX = 10, /* a new one removes the oldest, but those still being written */
 };
 
 struct mbus_kept {
@@ -44,5 +45,8 @@ bool mbus_keeper_put(struct mbus_keeper *keeper, const char *text, size_t length
 void mbus_keeper_end(struct mbus_keeper *keeper);
 /* Ends it where that was not done, and `done` is not called. */
 void mbus_keeper_leave(struct mbus_keeper *keeper);
+
+/* Whether a file is a recording that is being written. Blocks on the disk. */
+bool mbus_keeper_writes(const struct ml_files *files, const char *path);
 
 #endif

@@ -224,7 +224,12 @@ void mbus_recording_remove(struct ml_job *job, void *params)
 	int result = fd;
 	if (fd >= 0) {
 		(void)files->close(files->user, fd);
-		result = files->remove(files->user, path);
+		result =
+			mbus_keeper_writes(files, path)
+				? ml_error_set(&err, -EBUSY,
+					  "the recording %s is being written: cancel its job first",
+					  p->name)
+				: files->remove(files->user, path);
 	}
 	if (result < 0) {
 		ml_error_set(&err, result, "the recording %s cannot be removed: %s", p->name,

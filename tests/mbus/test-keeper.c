@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -209,6 +210,36 @@ static void leaving_while_it_ends_is_heard(void **state)
 	assert_int_equal(d->told, 0);
 }
 
+/* The oldest of many stays while it is written, and so does what is no recording. */
+static void what_is_written_is_not_removed(void **state)
+{
+	struct desk *d = *state;
+	char path[256];
+	struct mbus_keeper *first = begin(d);
+	ml_engine_simulate(d->engine, 0);
+	(void)snprintf(path, sizeof path, "%s/" MBUS_KEEPER_FOLDER "/00-notes.txt", d->folder);
+	assert_int_equal(ml_files_write_new(&ml_files_system, path, 0600, "mine", 4, NULL), 0);
+	for (unsigned i = 1; i <= 12; i++) {
+		struct mbus_keeper *keeper = NULL;
+		assert_int_equal(mbus_keeper_new(d->engine, ml_engine_lane(d->engine, "control"),
+					 "other", i * ML_HOUR, on_done, d, &keeper, NULL),
+			0);
+		assert_true(mbus_keeper_put(keeper, "x\n", 2));
+		mbus_keeper_end(keeper);
+		ml_engine_simulate(d->engine, 0);
+	}
+	assert_true(mbus_keeper_put(first, "one\n", 4));
+	mbus_keeper_end(first);
+	ml_engine_simulate(d->engine, 0);
+	assert_string_equal(d->kept.name, "19700101-000000.000-my_bus_1.txt");
+	assert_int_equal(size_of(d), 4);
+	assert_int_equal(access(path, F_OK), 0);
+	/* Another was, in its place. */
+	(void)snprintf(path, sizeof path, "%s/" MBUS_KEEPER_FOLDER "/19700101-010000.000-other.txt",
+		d->folder);
+	assert_int_not_equal(access(path, F_OK), 0);
+}
+
 static void threads_hand_it_on_in_order(void **state)
 {
 	struct desk *d = *state;
@@ -249,6 +280,7 @@ int main(void)
 		TEST(file_that_cannot_be_made_is_told),
 		TEST(what_the_disk_has_not_taken_is_bounded),
 		TEST(leaving_while_it_ends_is_heard),
+		TEST(what_is_written_is_not_removed),
 		cmocka_unit_test_setup_teardown(
 			threads_hand_it_on_in_order, set_up_real, tear_down),
 		cmocka_unit_test_setup_teardown(
