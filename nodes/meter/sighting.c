@@ -279,23 +279,35 @@ static void settings_of_new(const struct meter_sighting *s, struct meter_setting
 
 /* ---- Verdicts ---- */
 
+/* As `describe_move` says it: the rates only where they differ. */
+static void place_with_rate(
+	const struct meter_settings *settings, uint32_t baud, bool rate, char place[PLACE_MAX])
+{
+	char address[METER_ADDRESS_WORDS_MAX];
+	meter_settings_address(settings, address);
+	if (rate)
+		(void)snprintf(place, PLACE_MAX, "%s with %u baud", address, baud);
+	else
+		(void)snprintf(place, PLACE_MAX, "%s", address);
+}
+
 static void describe_move(const struct meter_settings *before, const struct meter_settings *after,
 	const struct meter_sighting *s, struct meter_verdict *verdict)
 {
-	char from[METER_ADDRESS_WORDS_MAX], to[METER_ADDRESS_WORDS_MAX];
-	char number[48] = "";
-	meter_settings_address(before, from);
-	meter_settings_address(after, to);
+	char from[PLACE_MAX], to[PLACE_MAX], number[56] = "";
+	const bool rate = before->baud != after->baud;
+	place_with_rate(before, before->baud ? before->baud : s->bus_baud, rate, from);
+	place_with_rate(after, s->baud, rate, to);
 	/* One that is selected keeps its address when its primary one changes. */
 	if (after->mode != METER_MODE_PRIMARY && before->has_primary &&
 		before->primary != after->primary)
-		(void)snprintf(number, sizeof number, ", its primary address was %u and is %u",
+		(void)snprintf(number, sizeof number, "its primary address was %u and is %u",
 			before->primary, after->primary);
-	if (before->baud != after->baud)
-		tell(verdict, "was at %s with %u baud, answers at %s with %u baud%s", from,
-			before->baud ? before->baud : s->bus_baud, to, s->baud, number);
+	if (strcmp(from, to) == 0)
+		tell(verdict, "%s", number);
 	else
-		tell(verdict, "was at %s, answers at %s%s", from, to, number);
+		tell(verdict, "was at %s, answers at %s%s%s", from, to, number[0] ? ", " : "",
+			number);
 }
 
 static void is_new(const struct meter_snapshot *snapshot, const struct meter_sighting *s,
