@@ -1,6 +1,7 @@
 /* How the readouts of a point went, as people and servers see it: over virtual meters, failures,
  * returns, restarts and kills. SPDX-License-Identifier: Apache-2.0
  */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -464,6 +465,63 @@ static void times_before_the_clock_was_right_are_put_right(void **state)
 	rig_free(rig);
 }
 
+/* ---- Threads ---- */
+
+enum { TELLERS = 3, TOLD = 20000, TOLD_POINTS = 8 };
+
+struct teller {
+	struct meter_readouts *readouts;
+	uint32_t point; /* the first of its own */
+};
+
+static void *tell(void *user)
+{
+	const struct teller *teller = user;
+	for (unsigned i = 1; i <= TOLD; i++) {
+		const uint16_t number = (uint16_t)i;
+		const struct meter_readout_end end = {.point = teller->point + i % TOLD_POINTS,
+			.result = METER_FRAME_OK,
+			.telegrams = number,
+			.tries = number,
+			.time = INT64_C(1790000000) * ML_SEC + i,
+			.took = i};
+		meter_readouts_tell(teller->readouts, &end);
+		if (i % 100 == 0)
+			meter_readouts_settle(teller->readouts);
+	}
+	return NULL;
+}
+
+static void any_thread_may_tell_and_ask(void **state)
+{
+	(void)state;
+	struct rig *rig = rig_new(false);
+	struct meter_readouts *readouts = meter_readouts(rig->engine);
+	pthread_t threads[TELLERS];
+	struct teller tellers[TELLERS];
+	for (uint32_t i = 0; i < TELLERS; i++) {
+		tellers[i] = (struct teller){readouts, 1 + i * TOLD_POINTS};
+		assert_int_equal(pthread_create(&threads[i], NULL, tell, &tellers[i]), 0);
+	}
+	/* What is seen is of one readout, never half of two. */
+	while (meter_readouts_revision(readouts) < TELLERS * TOLD) {
+		for (uint32_t point = 1; point <= TELLERS * TOLD_POINTS; point++) {
+			struct meter_readout_end ends[METER_READOUT_RECENT_MAX];
+			struct meter_readout seen;
+			meter_readouts_get(readouts, point, &seen);
+			assert_int_equal(seen.telegrams, seen.tries);
+			assert_int_equal((uint16_t)seen.took, seen.tries);
+			const size_t count = meter_readouts_recent(
+				readouts, point, ends, METER_READOUT_RECENT_MAX);
+			for (size_t i = 0; i + 1 < count; i++)
+				assert_true(ends[i].took == ends[i + 1].took + TOLD_POINTS);
+		}
+	}
+	for (size_t i = 0; i < TELLERS; i++)
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
+	rig_free(rig);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -481,6 +539,7 @@ int main(void)
 		cmocka_unit_test(a_removed_point_takes_its_state_along),
 		cmocka_unit_test(what_cannot_be_written_is_written_with_the_next_round),
 		cmocka_unit_test(a_dead_meter_is_known_after_a_restart),
+		cmocka_unit_test(any_thread_may_tell_and_ask),
 		cmocka_unit_test(times_before_the_clock_was_right_are_put_right),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
