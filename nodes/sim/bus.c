@@ -98,50 +98,57 @@ static size_t put_garbage(struct sim_plan *plan, uint8_t *bytes, size_t from, si
 	return length;
 }
 
-/* What the meter itself does wrong. */
-static void harm_meter(struct sim_bus *bus, size_t meter, uint8_t *bytes, size_t *length,
-	ml_time *later, struct sim_harm *harm)
+/* What makes another thing of it. */
+static void damage(struct sim_bus *bus, size_t meter, uint8_t *bytes, size_t *length)
+{
+	if (*length > 2 && hit(bus, SIM_METER_CHECKSUM, meter))
+		bytes[*length - 2] ^= (uint8_t)(1 + sim_plan_draw(bus->plan) % 255);
+	if (hit(bus, SIM_METER_CORRUPT, meter))
+		turn_a_bit(bus->plan, bytes, *length);
+	if (hit(bus, SIM_METER_CUT, meter))
+		*length = sim_plan_draw(bus->plan) % *length;
+	if (*length > 0 && hit(bus, SIM_LINE_DROPPED_BYTES, meter))
+		drop_bytes(bus->plan, bytes, length);
+}
+
+/* What comes before and after it. */
+static void surround(
+	struct sim_bus *bus, size_t meter, uint8_t *bytes, size_t *length, struct sim_harm *harm)
 {
 	const struct sim_rule *rule = hit(bus, SIM_METER_ENDLESS, meter);
 	if (rule) {
-		*length = put_garbage(bus->plan, bytes, *length, SIM_ANSWER_MAX);
+		*length = put_garbage(bus->plan, bytes, *length, SIM_ANSWER_MAX - NOISE_MAX - 1);
 		bus->voices[meter].until = sim_line_now(bus->line) + rule->by;
 		sim_line_act_at(bus->line, sim_line_now(bus->line));
 		harm->perhaps = true;
 	}
-	if (hit(bus, SIM_METER_CUT, meter)) {
-		*length = sim_plan_draw(bus->plan) % *length;
-		harm->damaged = true;
-	}
-	if (*length > 2 && hit(bus, SIM_METER_CHECKSUM, meter)) {
-		bytes[*length - 2] ^= (uint8_t)(1 + sim_plan_draw(bus->plan) % 255);
-		harm->damaged = true;
-	}
-	if (*length > 0 && hit(bus, SIM_METER_CORRUPT, meter)) {
-		turn_a_bit(bus->plan, bytes, *length);
-		harm->damaged = true;
-	}
-	rule = hit(bus, SIM_METER_SLOW, meter);
-	if (rule) {
-		*later += rule->by / 2 + (ml_time)(sim_plan_draw(bus->plan) % (uint64_t)rule->by);
-		harm->late = true;
-	}
-}
-
-/* What happens to it on its way. */
-static void harm_line(
-	struct sim_bus *bus, size_t meter, uint8_t *bytes, size_t *length, struct sim_harm *harm)
-{
 	if (hit(bus, SIM_LINE_NOISE, meter)) {
 		add_noise(bus->plan, bytes, length);
 		harm->perhaps = true;
 	}
 	if (hit(bus, SIM_LINE_ADDED_BYTE, meter))
 		add_byte(bus->plan, bytes, length);
-	if (hit(bus, SIM_LINE_DROPPED_BYTES, meter)) {
-		drop_bytes(bus->plan, bytes, length);
-		harm->damaged = true;
-	}
+}
+
+static void harm_answer(struct sim_bus *bus, size_t meter, uint8_t *bytes, size_t *length,
+	ml_time *later, struct sim_harm *harm)
+{
+	struct mbus_frame frame;
+	uint8_t answer[MBUS_FRAME_MAX];
+	const size_t whole = *length;
+	memcpy(answer, bytes, whole);
+	damage(bus, meter, bytes, length);
+	harm->damaged = *length != whole || memcmp(answer, bytes, whole) != 0;
+	/* Two errors that make up for each other are beyond all checks of a master. */
+	if (harm->damaged && *length > 2 &&
+		mbus_frame_check(bytes, *length, &frame, NULL) == MBUS_CHECK_OK)
+		bytes[*length - 2] ^= 0x01;
+	const struct sim_rule *slow = hit(bus, SIM_METER_SLOW, meter);
+	if (slow)
+		*later += slow->by / 2 + (ml_time)(sim_plan_draw(bus->plan) % (uint64_t)slow->by);
+	harm->late = slow != NULL;
+	if (*length > 0)
+		surround(bus, meter, bytes, length, harm);
 }
 
 static void answers(void *user, size_t meter, uint8_t *bytes, size_t *length, ml_time *later)
@@ -157,9 +164,7 @@ static void answers(void *user, size_t meter, uint8_t *bytes, size_t *length, ml
 		*length = 0;
 		harm.silenced = true;
 	} else {
-		harm_meter(bus, meter, bytes, length, later, &harm);
-		if (*length > 0)
-			harm_line(bus, meter, bytes, length, &harm);
+		harm_answer(bus, meter, bytes, length, later, &harm);
 	}
 	if (bus->watch.leaves)
 		bus->watch.leaves(
