@@ -158,6 +158,24 @@ static void every_fault_is_named_and_explained(void **state)
 	}
 }
 
+/* The page of the simulation lists all of them, each as it is explained here. */
+static void documentation_lists_every_fault(void **state)
+{
+	(void)state;
+	static char page[65536];
+	FILE *file = fopen(PAGE, "re");
+	assert_non_null(file);
+	page[fread(page, 1, sizeof page - 1, file)] = '\0';
+	(void)fclose(file);
+	for (int i = 0; i < SIM_FAULTS; i++) {
+		const struct sim_fault_info *info = sim_fault_info((enum sim_fault)i);
+		char row[512];
+		(void)snprintf(row, sizeof row, "\n| `%s` | %s |\n", info->name, info->help);
+		if (!strstr(page, row))
+			fail_msg("%s lacks the row%s", PAGE, row);
+	}
+}
+
 /* The begins and ends within a year, by looking each minute. */
 static unsigned live(uint64_t seed, const struct sim_rule *rule, ml_time *held, uint64_t *sum)
 {
@@ -216,6 +234,7 @@ int main(void)
 		cmocka_unit_test(a_rule_can_be_typed),
 		cmocka_unit_test(rules_are_split_by_bus),
 		cmocka_unit_test(every_fault_is_named_and_explained),
+		cmocka_unit_test(documentation_lists_every_fault),
 		cmocka_unit_test(faults_come_as_often_and_as_long_as_they_are_to),
 		cmocka_unit_test(what_happens_once_happens_then),
 	};
