@@ -189,21 +189,27 @@ static bool is_at(const struct meter_point *point, const struct meter_sighting *
 	       !was_seen(s, seen, seen_count, was);
 }
 
+/* Of several the one that says most: active; never read, so that it is this meter if any; or read,
+ * and it was this one. */
+static int rank(const struct meter_point *point, const struct meter_sighting *s)
+{
+	return (point->settings.passive ? 0 : 4) + (!point->device                   ? 2
+							   : same_identity(point, s) ? 1
+										     : 0);
+}
+
 static const struct meter_point *find_at(const struct meter_snapshot *snapshot,
 	const struct meter_sighting *s, const struct meter_sighting *seen, size_t seen_count)
 {
-	const struct meter_point *passive = NULL;
+	const struct meter_point *best = NULL;
 	if (s->point)
 		return meter_snapshot_point(snapshot, s->point);
 	for (size_t i = 0; i < snapshot->point_count; i++) {
 		const struct meter_point *point = &snapshot->points[i];
-		if (!is_at(point, s, seen, seen_count))
-			continue;
-		if (!point->settings.passive)
-			return point;
-		passive = passive ? passive : point;
+		if (is_at(point, s, seen, seen_count) && (!best || rank(point, s) > rank(best, s)))
+			best = point;
 	}
-	return passive;
+	return best;
 }
 
 /* An active point on this bus whose address selects this meter too, though it is another. */
@@ -466,6 +472,10 @@ void meter_sighting_compare(const struct meter_snapshot *snapshot,
 	if (at && at->settings.passive && !s->point && claims.first)
 		at = NULL;
 	const struct meter_point *owner = claims.first;
+	/* Where it was selected, its primary address may be that of another meter as well. */
+	if (at && owner && !s->point && s->mode != METER_MODE_PRIMARY && at->device &&
+		!same_identity(at, s))
+		at = NULL;
 	if (at && owner && owner != at)
 		at_anothers_place(at, owner, verdict);
 	else if (at && at->device && !same_identity(at, s))
