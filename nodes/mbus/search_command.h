@@ -35,7 +35,8 @@ void mbus_search_run(struct ml_job *job, void *params);
 			"list (`result`: new, known, moved, replaced, duplicate; `unnamed`, " \
 			"`several` and `foreign` are no meters that could be read so; `point`, " \
 			"`text`). The result counts them, and what it took. A search that was " \
-			"cancelled, or broken off by a restart, goes on with `resume`.", \
+			"cancelled, ended with as many as were wanted, or was broken off by a " \
+			"restart goes on with `resume`.", \
 		.role = ML_ROLE_CONFIGURE, .params = mbus_search_call_params, \
 		.params_size = sizeof(struct mbus_search_call), .run = mbus_search_run \
 	}

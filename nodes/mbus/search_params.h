@@ -64,9 +64,10 @@ int mbus_search_check_bauds(const json_t *value, struct ml_error *err);
 			.kind = ML_PARAM_BOOL, \
 			MBUS_SEARCH_FIELD(base, resume), \
 			.title = "Resume", \
-			.help = "Goes on where the last search of the bus was cancelled or " \
-				"broken " \
-				"off, with the modes, rates and addresses of that.", \
+			.help = "Goes on where the last search of the bus was cancelled, broken " \
+				"off " \
+				"or had enough, with the modes, rates and addresses of that; " \
+				"what it had found is told again, and counts.", \
 			.preset = "false"}, \
 		{.name = "first_address", \
 			.kind = ML_PARAM_INTEGER, \

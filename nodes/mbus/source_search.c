@@ -78,7 +78,7 @@ static void finish(struct search_run *run)
 	if (run->err.code == 0 && end == MBUS_SEARCH_FULL)
 		ml_error_set(&run->err, -ENOSPC, "more than %d meters and conflicts on one bus",
 			MBUS_SEARCH_FOUND_MAX);
-	run->resumable = end == MBUS_SEARCH_GOES_ON && run->err.code != 0;
+	run->resumable = end == MBUS_SEARCH_GOES_ON || end == MBUS_SEARCH_ENOUGH;
 	if (run->resumable)
 		keep(run);
 	else

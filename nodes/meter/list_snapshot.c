@@ -168,7 +168,7 @@ static void join(struct snapshot *snapshot)
 		struct meter_point *point = &snapshot->points[snapshot->by_key[i]];
 		while (at < snapshot->device_count && snapshot->devices[at].point < point->key)
 			at++;
-		point->devices = snapshot->devices + at;
+		point->devices = at < snapshot->device_count ? snapshot->devices + at : NULL;
 		while (at < snapshot->device_count && snapshot->devices[at].point == point->key) {
 			if (snapshot->devices[at].to == ML_NEVER)
 				point->device = &snapshot->devices[at];

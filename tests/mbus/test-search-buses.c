@@ -226,6 +226,50 @@ static void rests_within_answers_do_no_harm(void **state)
 	all_are_found(&options, NULL);
 }
 
+/* Somebody who never stops: the search says so instead of walking a tree without end. */
+static void babble_ends_it(void **state)
+{
+	(void)state;
+	static const uint8_t noise[] = {0x11, 0x92, 0x33, 0xE5, 0x05, 0x76, 0x07, 0x18};
+	struct search_watch w;
+	const struct sim_options options = {.meters = 5, .seed = 9, .baud = 2400};
+	struct rig *rig = rig_new(true);
+	rig_line(rig, &options);
+	rig_graph(rig, "'interface':'rig:line'");
+	rig_pass(rig, ML_SEC);
+	search_call(rig, "", &w);
+	for (unsigned i = 0; !w.done && i < 40000; i++) {
+		rig_disturb(rig, noise, sizeof noise, 0);
+		rig_pass(rig, 50 * ML_MSEC);
+	}
+	assert_true(w.done);
+	assert_int_equal(w.code, -EIO);
+	search_let_go(&w);
+	rig_free(rig);
+}
+
+/* One that had enough goes on from there when more are wanted. */
+static void enough_is_gone_on_from(void **state)
+{
+	(void)state;
+	struct search_watch w;
+	struct rig *rig = begin_two();
+	search_call(rig, "'buses':['north'],'wanted':9", &w);
+	search_wait(&w, ML_HOUR);
+	assert_int_equal(search_number(&w, "found"), 9);
+	const unsigned probes = search_number(&w, "probes");
+	search_let_go(&w);
+	search_call(rig, "'resume':true", &w);
+	search_wait(&w, ML_HOUR);
+	assert_int_equal(w.code, 0);
+	assert_int_equal(search_number(&w, "found"), 30);
+	assert_int_equal(search_number(&w, "known"), 9);
+	assert_int_equal(w.row_count, 30);
+	assert_true(search_number(&w, "probes") > probes);
+	search_let_go(&w);
+	rig_free(rig);
+}
+
 static void neighbours_of_one_series_are_found(void **state)
 {
 	(void)state;
@@ -260,6 +304,8 @@ int main(void)
 		cmocka_unit_test(converter_that_adds_a_byte_does_no_harm),
 		cmocka_unit_test(converter_that_echoes_does_no_harm),
 		cmocka_unit_test(rests_within_answers_do_no_harm),
+		cmocka_unit_test(enough_is_gone_on_from),
+		cmocka_unit_test(babble_ends_it),
 		cmocka_unit_test(neighbours_of_one_series_are_found),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
