@@ -95,6 +95,13 @@ static void meter_failed(struct mbus_source *s, const struct mbus_step *step)
 		memory->peer.known = false;
 	if (put_back(s, step) || try_again_later(s, step, memory))
 		return;
+	if (step->result == METER_FRAME_CANCELLED) {
+		/* It did not fail. But what has begun has an end. */
+		if (step->telegram > 0)
+			emit(s, step);
+		meter_done(s);
+		return;
+	}
 	if (memory && !is_no_fault_of_it(step->result)) {
 		const unsigned shift =
 			memory->failures < PASSES_SHIFT_MAX ? memory->failures : PASSES_SHIFT_MAX;

@@ -294,6 +294,9 @@ static void cancelling_ends_all_buses_soon_and_tells_what_was_read(void **state)
 	for (size_t i = 0; i < 2; i++)
 		read += number(json_object_get(json_array_get(buses, i), "detail"), "read");
 	assert_int_equal(read, json_array_size(watch.rows));
+	assert_int_equal(read, rig->frame_count);
+	for (size_t i = 0; i < rig->frame_count; i++)
+		assert_int_equal(rig->frames[i].head.result, METER_FRAME_OK);
 	/* Who was not read is as before. */
 	unsigned never = 0;
 	for (size_t i = 0; i < 6; i++) {
