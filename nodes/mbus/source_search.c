@@ -194,6 +194,8 @@ static void on_timer(struct ml_timer *timer)
 	struct search_run *run = timer->user;
 	if (has_line(run) && run->probing)
 		pump(run);
+	else if (run->err.code != 0 && mbus_errand_remove(run->source, &run->errand))
+		finish(run); /* cancelled, and then the line was lost */
 }
 
 static void on_begin(struct mbus_errand *errand, struct mbus_source *s)
@@ -235,6 +237,8 @@ static void on_cancel(struct ml_job *job, void *user)
 	/* A probe that is under way comes to its end: meters may be answering. */
 	if (mbus_errand_remove(run->source, &run->errand))
 		finish(run);
+	else
+		ml_timer_start(&run->timer, ml_node_now(run->source->node));
 }
 
 void mbus_search_stop(struct mbus_source *s)

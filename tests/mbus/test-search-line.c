@@ -290,6 +290,28 @@ static void line_that_is_lost_is_waited_for(void **state)
 	rig_free(rig);
 }
 
+static void it_is_cancelled_while_the_line_goes_away(void **state)
+{
+	(void)state;
+	struct search_watch w;
+	const struct sim_options options = {.meters = 20, .seed = 6, .baud = 2400};
+	struct rig *rig = begin(&options, "'interface':'rig:line'");
+	for (unsigned i = 0; i < 20; i++) {
+		search_call(rig, "", &w);
+		rig_pass(rig, 2 * ML_SEC + 37 * ML_MSEC * (ml_time)i);
+		assert_int_equal(ml_command_cancel(rig->engine, w.job, NULL), 0);
+		if (i % 2 == 0)
+			rig_pass(rig, ML_MSEC);
+		rig_fail_line(rig, true);
+		search_wait(&w, ML_MINUTE);
+		assert_int_equal(w.code, -ECANCELED);
+		search_let_go(&w);
+		rig_fail_line(rig, false);
+		rig_pass(rig, 2 * ML_MINUTE);
+	}
+	rig_free(rig);
+}
+
 /* The graph changes under a search: what was found is not lost. */
 static void node_that_restarts_breaks_it_off(void **state)
 {
@@ -384,6 +406,7 @@ int main(void)
 		cmocka_unit_test(noise_loses_no_meter),
 		cmocka_unit_test(rounds_go_on_beside_it),
 		cmocka_unit_test(it_is_cancelled_and_resumed),
+		cmocka_unit_test(it_is_cancelled_while_the_line_goes_away),
 		cmocka_unit_test(line_that_is_lost_is_waited_for),
 		cmocka_unit_test(node_that_restarts_breaks_it_off),
 		cmocka_unit_test(primary_addresses_and_their_conflicts),
