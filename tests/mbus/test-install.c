@@ -490,6 +490,27 @@ static void a_point_that_is_removed_meanwhile_is_told(void **state)
 	forget(called);
 }
 
+static void one_meter_at_two_points_is_told_when_it_is_read(void **state)
+{
+	struct rig *rig = *state;
+	const struct sim_options two = {.meters = 2, .seed = 5, .baud = 2400};
+	rig_line(rig, &two);
+	rig_list(rig, &two, 2, METER_MODE_PRIMARY);
+	struct meter_settings settings = {.moid = "again",
+		.mode = METER_MODE_SECONDARY,
+		.has_secondary = true,
+		.secondary = sim_line_meter(rig->line, 0)->identity};
+	uint32_t key = 0;
+	assert_int_equal(meter_list_add(rig->list, &settings, 0, &key, NULL), 0);
+	rig_graph(rig, "'interface':'rig:line'");
+	for (unsigned i = 0; i < 2; i++) {
+		rig_trigger(rig);
+		rig_pass(rig, ML_MINUTE);
+		assert_int_equal(rig->ends[i].read, 3);
+		assert_int_equal(rig_events(rig, "meter-duplicate"), 1);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -506,6 +527,7 @@ int main(void)
 		TEST(a_lost_line_is_waited_for_and_then_told),
 		TEST(the_end_of_the_node_ends_it),
 		TEST(a_point_that_is_removed_meanwhile_is_told),
+		TEST(one_meter_at_two_points_is_told_when_it_is_read),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
