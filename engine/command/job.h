@@ -63,7 +63,8 @@ struct ml_job {
 	struct ml_errors errors;
 	uint64_t progress_done, progress_total;
 	char progress_text[ML_JOB_PROGRESS_MAX];
-	ml_time told; /* monotonic: when progress was last published */
+	ml_time told;        /* monotonic: when progress was last published */
+	ml_time told_caller; /* the same to the caller */
 	struct ml_buffer rows;
 	size_t *row_ends; /* in `rows`; owned */
 	size_t row_count, row_capacity;

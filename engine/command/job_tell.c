@@ -106,8 +106,11 @@ void ml_job_progress(struct ml_job *job, uint64_t done, uint64_t total, const ch
 	if (text)
 		(void)snprintf(job->progress_text, sizeof job->progress_text, "%s", text);
 	const bool due = job->told == 0 || now - job->told >= progress_gap;
-	if (due) {
+	if (due)
 		job->told = now;
+	/* A row is published with the progress as it was: that is not yet told to the caller. */
+	if (job->told_caller == 0 || now - job->told_caller >= progress_gap) {
+		job->told_caller = now;
 		news = make_news(job, false, job->progress_text, strlen(job->progress_text));
 	}
 	unlock(job);

@@ -479,10 +479,16 @@ static void the_caller_hears_progress_and_rows_and_can_cancel(void **state)
 	desk_settle(desk);
 	ml_job_progress(waiting, 1, 4, "searching");
 	tell_row("a meter");
+	/* Rows hold no progress back. */
+	ml_engine_simulate(
+		desk->engine, ml_clock_monotonic(ml_engine_clock(desk->engine)) + ML_SEC);
+	tell_row("another");
+	ml_job_progress(waiting, 2, 4, NULL);
 	assert_int_equal(ml_command_cancel(desk->engine, job, &err), 0);
 	desk_settle(desk);
 	assert_true(listener.done);
-	assert_string_equal(listener.heard, "1/4 searching; \"a meter\"; ");
+	assert_string_equal(
+		listener.heard, "1/4 searching; \"a meter\"; \"another\"; 2/4 searching; ");
 	assert_int_equal(ml_command_cancel(desk->engine, job, &err), -EALREADY);
 }
 
