@@ -249,7 +249,7 @@ static void on_step(struct mbus_errand *errand, struct mbus_source *s, const str
 		answered(in, step);
 		if (!step->last)
 			return;
-	} else if (step->result == METER_FRAME_CANCELLED) {
+	} else if (step->result == METER_FRAME_CANCELLED || in->cancelled) {
 		end_when_entered(in);
 		return;
 	} else if (step->result == METER_FRAME_NO_BUS && in->put_back < PUT_BACK_MAX) {

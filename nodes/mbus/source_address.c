@@ -44,6 +44,7 @@ struct address_errand {
 	struct meter_sighting after;
 	enum phase phase;
 	bool acknowledged;
+	bool cancelled;
 	struct mbus_request request;
 	struct meter_entry *entry;
 };
@@ -223,7 +224,7 @@ static void not_verified(struct address_errand *a, const struct mbus_step *step)
 
 static void interrupted(struct address_errand *a, const struct mbus_step *step)
 {
-	const bool cancelled = step->result == METER_FRAME_CANCELLED;
+	const bool cancelled = a->cancelled;
 	const bool told = a->phase >= TELL;
 	mbus_errand_end(a->source);
 	give_up(a, cancelled ? -ECANCELED : -ENODEV, "%s%s",
@@ -237,8 +238,8 @@ static void on_step(struct mbus_errand *errand, struct mbus_source *s, const str
 	const bool telegram = step->kind == MBUS_STEP_TELEGRAM;
 	const bool failed = step->kind == MBUS_STEP_FAILED;
 	(void)s;
-	if (failed &&
-		(step->result == METER_FRAME_NO_BUS || step->result == METER_FRAME_CANCELLED)) {
+	/* It may be cancelled when an answer is about to be told. */
+	if (a->cancelled || (failed && step->result == METER_FRAME_NO_BUS)) {
 		interrupted(a, step);
 		return;
 	}
@@ -289,6 +290,7 @@ static void on_cancel(struct ml_job *job, void *user)
 {
 	struct address_errand *a = user;
 	(void)job;
+	a->cancelled = true;
 	if (mbus_errand_remove(a->source, &a->errand)) {
 		give_up(a, -ECANCELED, "cancelled before it began");
 		return;

@@ -12,6 +12,8 @@
 
 #include <cmocka.h>
 
+#include <meterloom/command.h>
+
 #include "mbus/rig.h"
 
 static const struct sim_options six = {.meters = 6, .seed = 5, .baud = 2400};
@@ -180,6 +182,55 @@ static void a_meter_that_only_acknowledges_is_told(void **state)
 	expect_error(rig, "flat 0", 99, "acknowledged, but nobody answers at primary address 99");
 }
 
+/* ---- Cancelled at any moment ---- */
+
+struct outcome {
+	bool done;
+	int code;
+};
+
+static void on_done(void *user, const struct ml_outcome *outcome)
+{
+	struct outcome *told = user;
+	told->done = true;
+	told->code = outcome->code;
+}
+
+static void it_can_be_cancelled_at_any_moment(void **state)
+{
+	struct rig *rig = *state;
+	unsigned cancelled = 0;
+	list_secondary(rig, 1);
+	for (ml_time moment = 0; moment < 3 * ML_SEC; moment += 40 * ML_MSEC) {
+		struct outcome told = {0};
+		json_t *params = json_pack("{s:s, s:s, s:{s:s, s:i}}", "node", "bus", "action",
+			"set-address", "params", "meter", "flat 0", "address",
+			(int)(100 + moment / (40 * ML_MSEC)));
+		const struct ml_call call = {
+			.command = "node.action",
+			.params = params,
+			.role = ML_ROLE_ADMIN,
+			.done = on_done,
+			.user_data = &told,
+			.lane = ml_engine_lane(rig->engine, "control"),
+		};
+		const uint64_t job = ml_command_call(rig->engine, &call);
+		json_decref(params);
+		rig_pass(rig, moment);
+		if (!told.done) {
+			(void)ml_command_cancel(rig->engine, job, NULL);
+			rig_pass(rig, 100 * ML_MSEC);
+			assert_true(told.done);
+			assert_true(told.code == -ECANCELED || told.code == 0);
+			cancelled += told.code == -ECANCELED;
+		}
+		assert_true(told.code <= 0);
+	}
+	assert_true(cancelled > 10);
+	/* The bus is free again. */
+	expect_set(rig, "flat 0", 250, "moved");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -190,6 +241,7 @@ int main(void)
 		TEST(an_address_that_somebody_has_is_refused),
 		TEST(what_cannot_be_is_told),
 		TEST(a_meter_that_only_acknowledges_is_told),
+		TEST(it_can_be_cancelled_at_any_moment),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
