@@ -24,6 +24,8 @@ enum {
 	BAUD_MIN = 300,
 
 	DIF_FILLER = 0x2F,
+	DIF_BCD8 = 0x0C,
+	VIF_FABRICATION = 0x78,
 	DIF_MANUFACTURER = 0x0F,
 	DIF_MORE_FOLLOWS = 0x1F,
 	DATA_SPECIAL = 0x0F,
@@ -105,8 +107,15 @@ void sim_meter_init(struct sim_meter *meter, uint64_t seed, unsigned index)
 	memset(meter, 0, sizeof *meter);
 	meter->model = &sim_models[index % sim_model_count];
 	meter->seed = sim_hash(seed, index);
-	(void)unhex(meter->model->telegrams[0], frame);
+	const size_t length = unhex(meter->model->telegrams[0], frame);
 	meter->fixed = frame[AT_CI] == CI_FIXED;
+	for (size_t at = AT_RECORDS; frame[AT_CI] == CI_VARIABLE && at + 2 < length;
+		at = mbus_link_next_record(frame, at, length - 2)) {
+		meter->fabricated = meter->fabricated ||
+				    (frame[at] == DIF_BCD8 && frame[at + 1] == VIF_FABRICATION);
+		if ((frame[at] & 0x0F) == DATA_SPECIAL && frame[at] != DIF_FILLER)
+			break;
+	}
 	/* Unlike numbers: every bus steps through all of eight digits from a start of its own. */
 	const uint64_t number =
 		(sim_hash(seed, ~(uint64_t)0) + index * UINT64_C(61803401)) % 99999989;
@@ -184,7 +193,7 @@ static void move_on(const struct sim_meter *meter, uint8_t dif, uint8_t vif, uin
 	const bool bcd = (dif & 0x0F) >= 0x09;
 	const unsigned digits = (unsigned)length * 2;
 	uint64_t value = load(data, length);
-	if (vif == 0x78 && bcd && length == 4) { /* fabrication number */
+	if (vif == VIF_FABRICATION && bcd && length == 4) {
 		uint8_t secondary[8];
 		sim_meter_secondary(meter, secondary);
 		memcpy(data, secondary, 4);
@@ -305,13 +314,25 @@ static size_t reset(struct sim_meter *meter)
 	return 0;
 }
 
-static size_t select_or_not(struct sim_meter *meter, const struct mbus_frame *frame, uint8_t *out)
+/* The enhanced selection (EN 13757-3) has a fabrication number behind the address. */
+static bool fits(const struct sim_meter *meter, const struct mbus_frame *frame)
 {
 	uint8_t secondary[8];
+	const uint8_t *fabrication = frame->data + 8;
 	sim_meter_secondary(meter, secondary);
-	meter->selected = frame->data_length >= 8 &&
-			  ((meter->quirks & SIM_QUIRK_COLLIDING) ||
-				  mbus_link_matches(secondary, !meter->fixed, frame->data));
+	if (frame->data_length != 8 && frame->data_length != 14)
+		return false;
+	if (frame->data_length == 14 &&
+		(!meter->fabricated || fabrication[0] != DIF_BCD8 ||
+			fabrication[1] != VIF_FABRICATION ||
+			!mbus_link_matches(secondary, false, fabrication + 2)))
+		return false;
+	return mbus_link_matches(secondary, !meter->fixed, frame->data);
+}
+
+static size_t select_or_not(struct sim_meter *meter, const struct mbus_frame *frame, uint8_t *out)
+{
+	meter->selected = (meter->quirks & SIM_QUIRK_COLLIDING) || fits(meter, frame);
 	if (!meter->selected)
 		return 0;
 	(void)reset(meter);
@@ -322,7 +343,9 @@ static size_t select_or_not(struct sim_meter *meter, const struct mbus_frame *fr
 static bool is_repeated(struct sim_meter *meter, const struct mbus_frame *frame)
 {
 	const bool fcb = (frame->control & MBUS_FCB) != 0;
-	const bool again = meter->fcb_known && (frame->control & MBUS_FCV) && fcb == meter->fcb;
+	if (!(frame->control & MBUS_FCV))
+		return false; /* the bit says nothing */
+	const bool again = meter->fcb_known && fcb == meter->fcb;
 	meter->fcb_known = true;
 	meter->fcb = fcb;
 	return again && !(meter->quirks & SIM_QUIRK_NO_FCB);

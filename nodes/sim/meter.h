@@ -31,6 +31,7 @@ struct sim_meter {
 	struct meter_identity identity;
 	uint8_t secondary[8]; /* as on the bus */
 	bool fixed;           /* the old fixed structure: only its number is an address */
+	bool fabricated;      /* it tells a fabrication number, which is its number */
 	uint8_t primary;      /* 0: not configured */
 	uint8_t delay;        /* between a request and its answer, in bit times: 11 to 66 */
 	unsigned baud;        /* 0: it follows the master */

@@ -62,6 +62,18 @@ static void forget_unread(const struct pty *pty)
 	(void)close(fd);
 }
 
+/* A pseudo-terminal keeps no parity. The C library takes that for an error where a program sets
+ * nothing else that is new, and the second program with the same settings would fail: so that there
+ * is something new for each, a flag that means nothing on a raw line is turned after each. */
+static void make_room_for_settings(const struct pty *pty)
+{
+	struct termios t;
+	if (tcgetattr(pty->fd, &t) < 0)
+		return;
+	t.c_lflag ^= ECHOK;
+	(void)tcsetattr(pty->fd, TCSANOW, &t);
+}
+
 static void hear(struct pty *pty)
 {
 	uint8_t bytes[1024];
@@ -72,8 +84,10 @@ static void hear(struct pty *pty)
 		look_at_rate(pty);
 		sim_port_received(&pty->base, bytes, (size_t)n);
 	} else if (pty->alone) {
-		if (!was_alone)
+		if (!was_alone) {
 			forget_unread(pty);
+			make_room_for_settings(pty);
+		}
 		(void)uv_poll_stop(pty->poll);
 		ml_timer_start(&pty->again, ml_lane_now(pty->base.lane) + LOOK_AGAIN);
 	}

@@ -132,6 +132,92 @@ static void primary_address_can_be_set(void **state)
 	assert_true(request(&meter, 77, true, out) > 20);
 }
 
+/* EN 13757-3: 0C 78 and the fabrication number behind the address, with wildcards too. */
+static void enhanced_selection_asks_for_the_fabrication_number(void **state)
+{
+	(void)state;
+	static const uint8_t any[8] = {0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF};
+	uint8_t bytes[MBUS_FRAME_MAX];
+	uint8_t out[MBUS_FRAME_MAX];
+	unsigned know = 0;
+	for (unsigned i = 0; i < (unsigned)sim_model_count; i++) {
+		struct sim_meter meter;
+		uint8_t number[4];
+		sim_meter_init(&meter, 5, i);
+		know += meter.fabricated;
+		memcpy(number, meter.secondary, 4);
+		assert_int_equal(ask(&meter, bytes, mbus_build_select(bytes, any, number), out),
+			meter.fabricated ? 1 : 0);
+		assert_int_equal(meter.selected, meter.fabricated);
+		number[1] |= 0x0F;
+		number[3] = 0xFF;
+		assert_int_equal(ask(&meter, bytes, mbus_build_select(bytes, any, number), out),
+			meter.fabricated ? 1 : 0);
+		number[0] ^= 0x01;
+		assert_int_equal(ask(&meter, bytes, mbus_build_select(bytes, any, number), out), 0);
+		assert_false(meter.selected);
+		/* The number that it tells is the one. */
+		const size_t length = sim_meter_telegram(&meter, 0, SPRING, out);
+		bool told = false;
+		for (size_t at = 19; meter.fabricated && at + 6 < length; at++)
+			told = told || (out[at] == 0x0C && out[at + 1] == 0x78 &&
+					       memcmp(out + at + 2, meter.secondary, 4) == 0);
+		assert_int_equal(told, meter.fabricated);
+	}
+	assert_true(know > 2 && know < sim_model_count);
+}
+
+static void requests_without_a_valid_count_bit_leave_it_alone(void **state)
+{
+	(void)state;
+	struct sim_meter meter;
+	uint8_t bytes[MBUS_FRAME_MAX];
+	uint8_t first[MBUS_FRAME_MAX];
+	uint8_t out[MBUS_FRAME_MAX];
+	sim_meter_init(&meter, 1, 0);
+	const size_t length = request(&meter, 1, true, first);
+	/* FCV 0: a new telegram each time. */
+	for (int i = 0; i < 2; i++) {
+		const size_t n = mbus_build_short(bytes, 0x4B | (i ? MBUS_FCB : 0), 1);
+		assert_int_equal(ask(&meter, bytes, n, out), length);
+		assert_memory_not_equal(out, first, length);
+	}
+	/* The bit still is what it was. */
+	memcpy(first, out, length);
+	assert_int_equal(request(&meter, 1, true, out), length);
+	assert_memory_equal(out, first, length);
+}
+
+static void alarms_are_asked_for_and_there_are_none(void **state)
+{
+	(void)state;
+	struct sim_meter meter;
+	uint8_t bytes[MBUS_FRAME_MAX];
+	uint8_t out[MBUS_FRAME_MAX];
+	sim_meter_init(&meter, 1, 0);
+	assert_int_equal(ask(&meter, bytes, mbus_build_short(bytes, 0x7A, 1), out), 1);
+	assert_int_equal(out[0], 0xE5);
+}
+
+static void application_reset_begins_with_the_first_telegram(void **state)
+{
+	(void)state;
+	struct sim_meter meter;
+	uint8_t bytes[MBUS_FRAME_MAX];
+	uint8_t first[MBUS_FRAME_MAX];
+	uint8_t out[MBUS_FRAME_MAX];
+	unsigned index = 0;
+	do
+		sim_meter_init(&meter, 1, index++);
+	while (meter.model->count < 2);
+	const size_t length = request(&meter, meter.primary, true, first);
+	(void)request(&meter, meter.primary, false, out);
+	assert_int_equal(
+		ask(&meter, bytes, mbus_build_application_reset(bytes, meter.primary, -1), out), 1);
+	assert_int_equal(request(&meter, meter.primary, true, out), length);
+	assert_true(mbus_link_more_follows(out, length));
+}
+
 static void numbers_are_unlike(void **state)
 {
 	(void)state;
@@ -299,6 +385,10 @@ int main(void)
 		cmocka_unit_test(answers_are_good_telegrams_of_the_meter),
 		cmocka_unit_test(count_bit_repeats_or_goes_on),
 		cmocka_unit_test(primary_address_can_be_set),
+		cmocka_unit_test(enhanced_selection_asks_for_the_fabrication_number),
+		cmocka_unit_test(requests_without_a_valid_count_bit_leave_it_alone),
+		cmocka_unit_test(alarms_are_asked_for_and_there_are_none),
+		cmocka_unit_test(application_reset_begins_with_the_first_telegram),
 		cmocka_unit_test(numbers_are_unlike),
 		cmocka_unit_test(counters_only_grow_and_always_the_same_way),
 		cmocka_unit_test(line_takes_its_time),

@@ -268,6 +268,39 @@ static long send_report(const char *url)
 	return status;
 }
 
+/* The C library tells of an error where nothing of what a program wants is new, and a
+ * pseudo-terminal does not take a parity. */
+static void programs_set_a_terminal_one_after_the_other(void **state)
+{
+	(void)state;
+	struct run run;
+	char folder[] = "/tmp/sim-tool-XXXXXX";
+	char link[64];
+	assert_non_null(mkdtemp(folder));
+	(void)snprintf(link, sizeof link, "%s/bus", folder);
+	begin_with_input(
+		&run, (const char *[]){"--fast", "--meters", "2", "--link", link, NULL}, true);
+	listen_for(&run, "2 meters at serial:");
+	for (int i = 0; i < 4; i++) {
+		struct termios t = {.c_cflag = CS8 | CREAD | CLOCAL | PARENB};
+		const int fd = open(link, O_RDWR | O_NOCTTY | O_CLOEXEC);
+		assert_true(fd >= 0);
+		(void)cfsetispeed(&t, B2400);
+		(void)cfsetospeed(&t, B2400);
+		assert_int_equal(tcsetattr(fd, TCSANOW, &t), 0);
+		assert_true(answers(fd, 2, PATIENCE));
+		(void)close(fd);
+		/* It sees within 20 ms that nobody is there any more; an order comes after that. */
+		type(&run, "wait 100ms\nlist\n");
+		listen_for(&run, "2 meters, good");
+		run.length = 0;
+		run.text[0] = '\0';
+	}
+	type(&run, "quit\n");
+	assert_int_equal(end(&run, 0), 0);
+	assert_int_equal(rmdir(folder), 0);
+}
+
 static void meters_and_head_end_run_until_they_are_stopped(void **state)
 {
 	(void)state;
@@ -416,6 +449,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(script_that_is_wrong_ends_with_1),
 		cmocka_unit_test(faults_are_read_from_a_file),
 		cmocka_unit_test(buses_are_listed_with_their_names),
+		cmocka_unit_test(programs_set_a_terminal_one_after_the_other),
 		cmocka_unit_test(meters_and_head_end_run_until_they_are_stopped),
 	};
 	if (argc != 2) {
