@@ -9,11 +9,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
-enum { PAUSE_FIRST_MS = 20, PAUSE_MAX_MS = 400, LINE_MAX_COLUMNS = 78 };
+#include <meterloom/clock.h>
+
+enum { LINE_MAX_COLUMNS = 78 };
 enum { REAL_DIGITS = 15 }; /* a double gives back any decimal of so many */
+
+static const ml_time pause_first = 20 * ML_MSEC, pause_most = 400 * ML_MSEC;
 
 /* A signal handler has nothing else to write to. */
 static volatile sig_atomic_t interrupted;
@@ -88,12 +91,6 @@ static void print_news(struct watch *w, const json_t *job)
 
 /* ---- Waiting ---- */
 
-static void rest(long milliseconds)
-{
-	const struct timespec pause = {milliseconds / 1000, milliseconds % 1000 * 1000000};
-	(void)nanosleep(&pause, NULL);
-}
-
 static void ask_to_end(struct watch *w)
 {
 	char path[64];
@@ -155,9 +152,9 @@ enum cli_watched cli_watch(struct cli_client *client, struct ml_buffer *answer)
 	json_decref(started);
 	struct sigaction before, action = {.sa_handler = on_interrupt};
 	(void)sigaction(SIGINT, &action, &before);
-	for (long pause = PAUSE_FIRST_MS; !look(&w, answer, &watched);
-		pause = pause < PAUSE_MAX_MS ? 2 * pause : PAUSE_MAX_MS) {
-		rest(pause);
+	for (ml_time pause = pause_first; !look(&w, answer, &watched);
+		pause = pause < pause_most ? 2 * pause : pause_most) {
+		ml_clock_rest(pause);
 		if (interrupted && !w.asked)
 			ask_to_end(&w);
 	}

@@ -97,6 +97,12 @@ void ml_clock_set_synchronised(struct ml_clock *clock, bool synchronised)
 	clock->synchronised = synchronised;
 }
 
+void ml_clock_rest(ml_time length)
+{
+	const struct timespec pause = {length / ML_SEC, length % ML_SEC * 1000};
+	(void)nanosleep(&pause, NULL);
+}
+
 /* ---- Text ---- */
 
 size_t ml_time_format(ml_time wall, char *out)

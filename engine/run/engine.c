@@ -84,7 +84,8 @@ static void stop_services(struct ml_engine *engine)
 
 void *ml_service(struct ml_engine *engine, const char *name)
 {
-	for (size_t i = 0; i < engine->service_count; i++) {
+	const size_t count = engine->service_count;
+	for (size_t i = 0; i < count; i++) {
 		if (strcmp(engine->service_classes[i]->name, name) == 0)
 			return engine->services[i];
 	}

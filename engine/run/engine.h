@@ -55,7 +55,8 @@ struct ml_engine {
 
 	void **services; /* started ones, in the order of the families' tables */
 	const struct ml_service_class **service_classes;
-	size_t service_count;
+	/* Lanes of services that run already may ask for others. */
+	_Atomic size_t service_count;
 
 	atomic_ullong next_trace;   /* blocks of these are handed to lanes */
 	struct ml_runtime *runtime; /* nodes and edges that run; control lane */

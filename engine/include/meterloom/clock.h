@@ -48,6 +48,10 @@ void ml_clock_set_wall(struct ml_clock *clock, ml_time wall);
 bool ml_clock_is_synchronised(const struct ml_clock *clock);
 void ml_clock_set_synchronised(struct ml_clock *clock, bool synchronised); /* simulated only */
 
+/* Lets the calling thread rest for a while, or until a signal: for a tool that waits for another
+ * process. Whatever lives in an engine has timers instead. */
+void ml_clock_rest(ml_time length);
+
 enum { ML_TIME_TEXT_MAX = 32 };
 
 /* "2026-01-31T14:15:00.000Z". Returns the length; out has ML_TIME_TEXT_MAX bytes. Times outside the
