@@ -5,7 +5,10 @@ export async function poorContrasts(page, least) {
 	// Colours that change slowly have arrived.
 	await page.evaluate(() =>
 		Promise.all(
-			document.getAnimations().map((animation) => animation.finished.catch(() => {})),
+			document
+				.getAnimations()
+				.filter(({ effect }) => effect.getComputedTiming().endTime < Infinity)
+				.map((animation) => animation.finished.catch(() => {})),
 		),
 	);
 	return page.evaluate((least) => {

@@ -518,6 +518,15 @@ test('the list and an empty one are downloaded', async () => {
 	assert.equal(await get('Download the list'), 'Position;Bus\r\n');
 });
 
+test('a bus that cannot be read is told above the list and in a search', async () => {
+	Object.assign(gateway.state.nodes.bus, { state: 'waiting', text: 'the device is not there' });
+	const page = await open();
+	await shows(page.locator('.trouble'), 'the device is not there');
+	const { dialog } = await search(page);
+	await shows(dialog, 'the device is not there');
+	assert.deepEqual(await poorContrasts(page, 4.5), []);
+});
+
 test('what the gateway cannot do is not on the page', async () => {
 	delete gateway.commands['meter.read'];
 	const page = await open(wide, '#/meters/1');

@@ -1,5 +1,10 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import type { NodeFigures, NodeState } from '../../../web-editor/src/gateway/types';
+import type { ModelNode } from '../../../web-editor/src/graph/model';
+import { troubledOf } from '../../../web-editor/src/meters/buses';
 import { grouped, measured, withExactValues } from '../../../web-editor/src/meters/exact';
 import {
 	addressOf,
@@ -122,6 +127,38 @@ test('what is entered by hand has a rate of its own only where its bus has anoth
 		['moved', 1],
 		['new', 2],
 	]);
+});
+
+test('a bus that cannot be read is told, one that has no meters yet is not', () => {
+	const node = (id: string): ModelNode => ({
+		id,
+		type: 'mbus-source',
+		title: '',
+		help: '',
+		params: { bus: id },
+		inputs: [],
+		outputs: [],
+		metrics: [],
+	});
+	const said = (state: NodeState, text: string): NodeFigures => ({
+		state,
+		text,
+		since: '',
+		lane: '',
+		received: 0,
+		emitted: 0,
+		failed: 0,
+		dropped: 0,
+	});
+	// As nodes/mbus/source_line.c says it.
+	const source = readFileSync(join(process.env['METERLOOM_ROOT']!, 'nodes/mbus/source_line.c'));
+	assert.ok(source.includes('"the meter list has no active meter on %s%s%s: add or import some"'));
+	const told = troubledOf([node('a'), node('b'), node('c')], {
+		a: said('waiting', 'the meter list has no active meter on the default bus: add some'),
+		b: said('waiting', 'the serial device is not there'),
+		c: said('running', '3 meters'),
+	});
+	assert.deepEqual(told, [{ node: 'b', text: 'the serial device is not there' }]);
 });
 
 test('values keep each digit that the gateway wrote', () => {
