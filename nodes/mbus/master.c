@@ -56,6 +56,12 @@ struct mbus_peer mbus_master_peer(const struct mbus_master *m)
 
 /* ---- From one phase to the next ---- */
 
+/* Somebody speaks, and it is no good frame. */
+static bool is_held(const struct mbus_master *m, ml_time now)
+{
+	return m->sound_last > m->good_last && now < m->sound_last + m->request.timing.gap;
+}
+
 /* Sends the frame of `phase` once the line has rested. */
 static void go(struct mbus_master *m, enum mbus_master_phase phase, ml_time rest, ml_time now)
 {
@@ -63,6 +69,10 @@ static void go(struct mbus_master *m, enum mbus_master_phase phase, ml_time rest
 	m->rest_until = later_of(m->rest_until, now + rest);
 	m->quiet_by = m->rest_until + m->request.timing.collision +
 		      mbus_line_time(m->request.baud, MBUS_FRAME_MAX);
+	if (m->fresh && is_held(m, now)) {
+		m->rest_until = later_of(m->rest_until, m->sound_last + m->request.timing.gap);
+		m->quiet_by = later_of(m->quiet_by, m->sound_since + m->request.patience);
+	}
 	m->state = MBUS_RESTING;
 	m->when = m->rest_until;
 }
@@ -81,7 +91,8 @@ void mbus_master_read(struct mbus_master *m, const struct mbus_request *request,
 	assert(m->state == MBUS_IDLE);
 	m->request = *request;
 	m->attempt = m->selections = m->number = m->tries = 0;
-	m->resend = m->last_try = m->over = m->limited = false;
+	m->resend = m->last_try = m->over = m->limited = m->endless = false;
+	m->fresh = true;
 	m->commanded = !request->has_command;
 	m->result = m->cancelled = METER_FRAME_OK;
 	m->answer_length = m->before_length = 0;
@@ -283,6 +294,7 @@ static bool is_repeated(const struct mbus_master *m, const uint8_t *frame, size_
 static void heard(struct mbus_master *m, enum mbus_scan kind, const uint8_t *frame, size_t length,
 	ml_time now)
 {
+	m->good_last = now;
 	if (kind == MBUS_SCAN_ACK) {
 		acknowledged(m, now);
 		return;
@@ -411,6 +423,9 @@ static void examine(struct mbus_master *m, bool complete, ml_time now)
 static void take_in(
 	struct mbus_master *m, const uint8_t *bytes, size_t length, size_t broken, ml_time now)
 {
+	if (!is_held(m, now))
+		m->sound_since = now;
+	m->sound_last = now;
 	m->tally.bytes_in += length;
 	m->tally.broken += broken;
 	if (m->state != MBUS_WAITING) {
@@ -464,8 +479,10 @@ void mbus_master_due(struct mbus_master *m, ml_time now)
 		m->state = MBUS_SENDING;
 		m->when = ML_NEVER;
 	} else if (m->state == MBUS_WAITING) {
-		if (now >= m->give_up)
+		if (now >= m->give_up) {
 			m->deadline = now;
+			m->endless = m->endless || (!m->held && is_held(m, now));
+		}
 		examine(m, true, now);
 	}
 }
@@ -507,6 +524,9 @@ static void send(struct mbus_master *m, ml_time now, struct mbus_step *step)
 	m->in_length = m->in_clean = m->in_broken = 0;
 	m->echo_length = 0;
 	m->echo_known = m->repeated = false;
+	if (m->fresh)
+		m->held = is_held(m, now);
+	m->fresh = false;
 	m->state = MBUS_WAITING;
 	m->tries += m->phase != MBUS_DESELECT && (m->resend || m->tries == 0);
 	m->tally.requests++;
@@ -530,6 +550,7 @@ static void tell(struct mbus_master *m, ml_time now, struct mbus_step *step)
 		.tries = m->tries,
 		.last = m->over,
 		.limited = m->limited,
+		.endless = m->telling == MBUS_STEP_FAILED && m->endless,
 	};
 	if (m->over) {
 		m->state = MBUS_IDLE;

@@ -73,6 +73,9 @@ struct mbus_request {
 	uint8_t command[MBUS_COMMAND_MAX];
 	size_t command_length;
 	bool quick; /* a meter that is silent at first contact is not asked any further */
+	/* How long somebody who holds the line is waited for before the first frame; 0: not beyond
+	 * the longest telegram. */
+	ml_time patience;
 	struct mbus_timing timing; /* derived */
 	struct mbus_peer peer;
 };
@@ -93,6 +96,7 @@ struct mbus_step {
 	unsigned tries;                 /* of this telegram, from 1 */
 	bool last;                      /* the readout is over */
 	bool limited;                   /* the meter had more telegrams */
+	bool endless; /* failed: on a quiet line it began to send, and did not stop */
 };
 
 /* What was noticed, for the figures of a bus; only grows. */
@@ -137,6 +141,9 @@ struct mbus_master {
 	ml_time give_up;     /* of the whole answer, whatever else is heard */
 	ml_time rest_until;  /* nothing is sent before */
 	ml_time quiet_by;    /* a line that never rests is not waited for any longer */
+	ml_time sound_since; /* when what is heard on the line began */
+	ml_time sound_last;  /* when something was last heard */
+	ml_time good_last;   /* when a good frame was */
 	unsigned attempt;    /* of RESET or of this telegram's REQUEST, from 0 */
 	unsigned tries;      /* of this telegram, with those of its selection, from 1 */
 	unsigned selections; /* tried, of this SELECT */
@@ -144,6 +151,9 @@ struct mbus_master {
 	bool resend;         /* what is sent next was sent before */
 	bool last_try;       /* the meter did not answer SND_NKE: one request and no more */
 	bool over;           /* what is told ends the readout */
+	bool fresh;          /* nothing was sent yet */
+	bool held;           /* what was sent first went out while somebody spoke */
+	bool endless;
 	bool limited;
 	bool commanded;                    /* the command was acknowledged, or is left out */
 	bool repeated;                     /* answers of this attempt that were not taken */

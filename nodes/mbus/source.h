@@ -56,6 +56,7 @@ struct mbus_memory {
 	unsigned failures;    /* in a row */
 	unsigned passes_left; /* of the continuous readout, until it is tried again */
 	bool read;            /* once at least */
+	bool endless;         /* when asked last it did not stop sending */
 	struct mbus_peer peer;
 };
 
@@ -67,6 +68,7 @@ struct mbus_tour {
 	uint32_t *order;                       /* places in the snapshot; owned */
 	size_t count, next;
 	size_t firsts; /* what stands behind them is tried for the second time */
+	size_t lasts;  /* so many at the end did not stop sending */
 };
 
 /* Why a round is wanted. */
@@ -204,8 +206,9 @@ struct mbus_memory *mbus_memory_of(struct mbus_source *s, uint32_t point);
 /* The active points of the bus in the order in which they are read, or, where `only` is not NULL,
  * those. -ENOMEM. */
 int mbus_tour_begin(struct mbus_source *s, const uint32_t *only, size_t only_count);
-/* Puts a meter that failed for the first time to the end. */
-void mbus_tour_try_again(struct mbus_source *s, size_t place);
+/* Puts a meter that failed for the first time to the end; one that does not stop sending behind all
+ * others. */
+void mbus_tour_try_again(struct mbus_source *s, size_t place, bool endless);
 void mbus_tour_end(struct mbus_source *s);
 /* How many active points of the list are on this bus. */
 size_t mbus_tour_points(const struct mbus_source *s, const struct meter_snapshot *snapshot);

@@ -79,10 +79,12 @@ static bool put_back(struct mbus_source *s, const struct mbus_step *step)
 static bool try_again_later(
 	struct mbus_source *s, const struct mbus_step *step, const struct mbus_memory *memory)
 {
-	if (!s->in_round || !memory || !memory->read || memory->failures > 0 ||
+	/* What seems not to stop sending may be the one before it. */
+	const unsigned most = step->endless ? MBUS_DEAD_AFTER : 1;
+	if (!s->in_round || !memory || !memory->read || memory->failures >= most ||
 		is_no_fault_of_it(step->result) || s->tour.next > s->tour.firsts)
 		return false;
-	mbus_tour_try_again(s, s->tour.next - 1);
+	mbus_tour_try_again(s, s->tour.next - 1, step->endless);
 	s->point = NULL;
 	s->put_back = 0;
 	return true;
@@ -107,6 +109,7 @@ static void meter_failed(struct mbus_source *s, const struct mbus_step *step)
 			memory->failures < PASSES_SHIFT_MAX ? memory->failures : PASSES_SHIFT_MAX;
 		memory->passes_left = (1u << shift) - 1;
 		memory->failures++;
+		memory->endless = step->endless;
 	}
 	ml_node_count(s->node, MBUS_FAILED, 1);
 	emit(s, step);
@@ -149,6 +152,7 @@ static void meter_told(struct mbus_source *s, const struct mbus_step *step)
 		memory->peer = mbus_master_peer(&s->master);
 		memory->failures = memory->passes_left = 0;
 		memory->read = true;
+		memory->endless = false;
 	}
 	ml_node_count(s->node, MBUS_READ, 1);
 	mbus_tell_readout(s, step, step->telegram + 1);
@@ -237,6 +241,7 @@ void mbus_meter_request(struct mbus_source *s, const struct meter_point *point, 
 	mbus_source_request(s, baud ? baud : own, request);
 	request->secondary = settings->mode != METER_MODE_PRIMARY;
 	request->primary = settings->primary;
+	request->patience = s->patience;
 	if (settings->multi_timeout)
 		request->timing.multi_response = settings->multi_timeout * ML_MSEC;
 	if (settings->has_multi_retries)

@@ -203,7 +203,9 @@ const struct ml_param mbus_source_params[] = {
 		FIELD(patience),
 		.title = "Wait for a lost line",
 		.help = "How long a round waits for an adapter that was pulled or a converter that "
-			"starts again, before the meters that are left count as failed.",
+			"starts again, before the meters that are left count as failed; and for a "
+			"meter "
+			"that does not stop sending, before the next one is asked all the same.",
 		.unit = "s",
 		.preset = "30",
 		.min = 0,

@@ -61,18 +61,20 @@ size_t mbus_tour_points(const struct mbus_source *s, const struct meter_snapshot
 	return count;
 }
 
-/* What comes first is read first: the living before those that failed, and of each those of one
- * rate together; else as in the list. */
+/* What comes first is read first: the living before those that failed, those that do not stop
+ * sending after all, and of each those of one rate together; else as in the list. */
 struct place {
 	uint32_t index;
 	uint32_t baud;
-	bool failed;
+	bool failed, endless;
 };
 
 static int compare(const void *a, const void *b)
 {
 	const struct place *x = a;
 	const struct place *y = b;
+	if (x->endless != y->endless)
+		return x->endless ? 1 : -1;
 	if (x->failed != y->failed)
 		return x->failed ? 1 : -1;
 	if (x->baud != y->baud)
@@ -101,6 +103,7 @@ static size_t collect(
 			.index = (uint32_t)i,
 			.baud = point->settings.baud ? point->settings.baud : (uint32_t)s->baud,
 			.failed = memory && memory->failures > 0,
+			.endless = memory && memory->endless,
 		};
 	}
 	return count;
@@ -127,9 +130,17 @@ int mbus_tour_begin(struct mbus_source *s, const uint32_t *only, size_t only_cou
 	return 0;
 }
 
-void mbus_tour_try_again(struct mbus_source *s, size_t place)
+void mbus_tour_try_again(struct mbus_source *s, size_t place, bool endless)
 {
-	s->tour.order[s->tour.count++] = s->tour.order[place];
+	struct mbus_tour *tour = &s->tour;
+	const uint32_t index = tour->order[place];
+	tour->lasts =
+		tour->lasts < tour->count - tour->next ? tour->lasts : tour->count - tour->next;
+	uint32_t *at = tour->order + tour->count - (endless ? 0 : tour->lasts);
+	memmove(at + 1, at, (endless ? 0 : tour->lasts) * sizeof *at);
+	*at = index;
+	tour->lasts += endless;
+	tour->count++;
 }
 
 void mbus_tour_end(struct mbus_source *s)
