@@ -59,6 +59,7 @@ static const struct ml_param line_params[] = {BUS_ROW,
 		.kind = ML_PARAM_CHOICE,
 		.offset = offsetof(struct params, line),
 		.title = "What happens to the line",
+		.help = "What is broken, or mended: it stays so until the next command.",
 		.choices = line_choices,
 		.flags = ML_PARAM_REQUIRED},
 	{0}};
@@ -87,6 +88,7 @@ static const struct ml_param change_params[] = {BUS_ROW, METER_ROW,
 		.kind = ML_PARAM_BOOL,
 		.offset = offsetof(struct params, reset),
 		.title = "Counters begin again at 0",
+		.help = "As in a meter that was exchanged for one of the same number.",
 		.preset = "false"},
 	{0}};
 
