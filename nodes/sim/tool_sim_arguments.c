@@ -262,6 +262,28 @@ static int set_copies(struct sim_tool *t, const char *value)
 	return 0;
 }
 
+static int set_head_end_option(struct sim_tool *t, int key, const char *value)
+{
+	switch (key) {
+	case OPT_HEAD_END:
+		t->head_end = true;
+		return 0;
+	case OPT_DIRECTORY:
+		t->head_end_options.directory = value;
+		return 0;
+	case OPT_USER:
+		return set_login(t, value);
+	case OPT_ANSWERS:
+		t->head_end_options.script = value;
+		return 0;
+	case OPT_SCRIPT:
+		return read_script(t, value);
+	default:
+		(void)fputs("`meterloom sim --help` explains the options.\n", stderr);
+		return SIM_WRONG_USAGE;
+	}
+}
+
 static int set_option(struct sim_tool *t, int key, const char *value)
 {
 	switch (key) {
@@ -315,22 +337,8 @@ static int set_option(struct sim_tool *t, int key, const char *value)
 		return 0;
 	case OPT_ADDRESSING:
 		return set_addressing(t, value);
-	case OPT_HEAD_END:
-		t->head_end = true;
-		return 0;
-	case OPT_DIRECTORY:
-		t->head_end_options.directory = value;
-		return 0;
-	case OPT_USER:
-		return set_login(t, value);
-	case OPT_ANSWERS:
-		t->head_end_options.script = value;
-		return 0;
-	case OPT_SCRIPT:
-		return read_script(t, value);
 	default:
-		(void)fputs("`meterloom sim --help` explains the options.\n", stderr);
-		return SIM_WRONG_USAGE;
+		return set_head_end_option(t, key, value);
 	}
 }
 

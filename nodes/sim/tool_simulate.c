@@ -40,6 +40,9 @@ static const char help[] =
 	"  --days N        how long (30)\n"
 	"  --seed N        another number, other meters and other faults (1)\n"
 	"  --faults FILE   what goes wrong, and how often: docs/how-to/simulate.md\n"
+	"  --fault TEXT    one, such as 'meter-silent which=3 every=2h lasts=10min'; may be given "
+	"several\n"
+	"                  times, with or without a file; `meterloom sim --list-faults` lists all\n"
 	"  --no-faults     nothing does\n"
 	"  --meters N      on each bus whose interface does not say (20)\n"
 	"  --begin TIME    on the calendar (2026-02-01T00:00:00Z)\n"
@@ -57,6 +60,7 @@ struct tool {
 	char folder[PATH_BYTES]; /* temporary; "": none */
 	char path[PATH_BYTES + 8];
 	struct ml_buffer graph, faults;
+	struct sim_faults typed; /* --fault */
 	struct ml_log_terminal terminal;
 };
 
@@ -79,6 +83,7 @@ enum option_key {
 	OPT_DAYS = 256,
 	OPT_SEED,
 	OPT_FAULTS,
+	OPT_FAULT,
 	OPT_NO_FAULTS,
 	OPT_METERS,
 	OPT_BEGIN,
@@ -94,6 +99,7 @@ static const struct option options[] = {
 	{"days", required_argument, NULL, OPT_DAYS},
 	{"seed", required_argument, NULL, OPT_SEED},
 	{"faults", required_argument, NULL, OPT_FAULTS},
+	{"fault", required_argument, NULL, OPT_FAULT},
 	{"no-faults", no_argument, NULL, OPT_NO_FAULTS},
 	{"meters", required_argument, NULL, OPT_METERS},
 	{"begin", required_argument, NULL, OPT_BEGIN},
@@ -113,6 +119,16 @@ static bool read_number(const char *text, uint64_t least, uint64_t most, uint64_
 	*value = strtoull(text, &end, 10);
 	return *text >= '0' && *text <= '9' && *end == '\0' && errno == 0 && *value >= least &&
 	       *value <= most;
+}
+
+static int add_fault(struct tool *t, const char *text)
+{
+	struct ml_error err = ML_ERROR_NONE;
+	struct sim_rule rule;
+	if (sim_rule_parse(text, strlen(text), &rule, &err) < 0 ||
+		sim_faults_add(&t->typed, &rule, &err) < 0)
+		return complain("--fault '%s': %s", text, err.text);
+	return 0;
 }
 
 static int set_option(struct tool *t, int key, const char *value)
@@ -153,6 +169,8 @@ static int set_option(struct tool *t, int key, const char *value)
 	case OPT_KEEP:
 		t->keep = value;
 		return 0;
+	case OPT_FAULT:
+		return add_fault(t, value);
 	case OPT_NO_FAULTS:
 		t->no_faults = true;
 		return 0;
@@ -181,8 +199,8 @@ static int read_arguments(struct tool *t, int argc, char **argv)
 		return result;
 	if (optind + 1 != argc)
 		return complain("expected one graph, such as graphs/demo.json");
-	if (t->no_faults && t->faults_path)
-		return complain("--faults and --no-faults exclude each other");
+	if (t->no_faults && (t->faults_path || t->typed.count > 0))
+		return complain("--fault, --faults and --no-faults exclude each other");
 	t->graph_path = argv[optind];
 	return 0;
 }
@@ -204,23 +222,31 @@ static int print_errors(const char *file, struct ml_errors *errors)
 	return 1;
 }
 
-static int read_files(struct tool *t)
+static int read_faults(struct tool *t)
 {
 	struct ml_errors errors = {0};
+	struct ml_error err = ML_ERROR_NONE;
+	if (!t->faults_path && !t->no_faults && t->typed.count == 0)
+		sim_faults_default(&t->options.faults);
+	if (t->faults_path && read_file(t->faults_path, &t->faults) != 0)
+		return 1;
+	if (t->faults_path &&
+		sim_faults_parse(t->faults.data, t->faults.length, &t->options.faults, &errors) < 0)
+		return print_errors(t->faults_path, &errors);
+	for (size_t i = 0; i < t->typed.count; i++) {
+		if (sim_faults_add(&t->options.faults, &t->typed.rules[i], &err) < 0)
+			return complain("%s", err.text);
+	}
+	return 0;
+}
+
+static int read_files(struct tool *t)
+{
 	if (read_file(t->graph_path, &t->graph) != 0)
 		return 1;
 	t->options.graph = t->graph.data;
 	t->options.graph_length = t->graph.length;
-	if (!t->faults_path) {
-		if (!t->no_faults)
-			sim_faults_default(&t->options.faults);
-		return 0;
-	}
-	if (read_file(t->faults_path, &t->faults) != 0)
-		return 1;
-	if (sim_faults_parse(t->faults.data, t->faults.length, &t->options.faults, &errors) < 0)
-		return print_errors(t->faults_path, &errors);
-	return 0;
+	return read_faults(t);
 }
 
 static int make_folders(struct tool *t)

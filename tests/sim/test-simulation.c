@@ -67,49 +67,48 @@ static void the_same_seed_is_the_same_bytes_and_nothing_is_lost(void **state)
 		stay_free(stays[i]);
 }
 
+static const struct {
+	struct sim_rule rule;
+	const char *failure; /* of readouts; NULL: none */
+} lone_faults[] = {
+	{{.fault = SIM_METER_SILENT, .lasts = ML_HOUR, .which = 2}, "timeout"},
+	{{.fault = SIM_METER_SLOW, .lasts = ML_HOUR, .by = 2 * ML_SEC, .which = 2}, "timeout"},
+	{{.fault = SIM_METER_CORRUPT, .lasts = 2 * ML_HOUR}, NULL},
+	{{.fault = SIM_METER_CHECKSUM, .lasts = ML_HOUR, .which = 2}, "checksum"},
+	{{.fault = SIM_METER_CUT, .lasts = ML_HOUR, .which = 2}, NULL},
+	{{.fault = SIM_METER_ENDLESS, .lasts = ML_HOUR, .by = ML_MINUTE, .which = 2}, NULL},
+	{{.fault = SIM_METER_BABBLING, .lasts = ML_HOUR, .by = 5 * ML_SEC, .which = 2}, NULL},
+	{{.fault = SIM_METER_COLLIDING, .lasts = ML_HOUR, .which = 2}, NULL},
+	{{.fault = SIM_METER_STUCK, .lasts = ML_HOUR, .which = 2}, NULL},
+	{{.fault = SIM_METER_NO_NKE, .lasts = 2 * ML_HOUR}, NULL},
+	{{.fault = SIM_METER_NO_FCB, .lasts = 2 * ML_HOUR}, NULL},
+	{{.fault = SIM_METER_SWAPPED, .lasts = ML_HOUR, .which = 2}, NULL},
+	{{.fault = SIM_METER_RESET}, NULL},
+	{{.fault = SIM_LINE_CUT, .lasts = ML_HOUR}, "timeout"},
+	{{.fault = SIM_LINE_SHORT, .lasts = ML_HOUR}, "timeout"},
+	{{.fault = SIM_LINE_ADDED_BYTE, .lasts = 2 * ML_HOUR}, NULL},
+	{{.fault = SIM_LINE_DROPPED_BYTES, .lasts = 2 * ML_HOUR, .share = 30}, NULL},
+	{{.fault = SIM_LINE_ECHO, .lasts = 2 * ML_HOUR}, NULL},
+	{{.fault = SIM_LINE_BROKEN, .lasts = ML_HOUR}, "other"},
+	{{.fault = SIM_LINE_NOISE, .lasts = 2 * ML_HOUR}, NULL},
+	{{.fault = SIM_HEAD_END_DOWN, .lasts = 3 * ML_HOUR}, NULL},
+	{{.fault = SIM_HEAD_END_SILENT, .lasts = 3 * ML_HOUR}, NULL},
+	{{.fault = SIM_HEAD_END_SLOW, .lasts = 3 * ML_HOUR, .by = ML_MINUTE}, NULL},
+	{{.fault = SIM_HEAD_END_ERROR, .lasts = ML_HOUR}, NULL},
+	{{.fault = SIM_HEAD_END_BUSY, .lasts = ML_HOUR, .by = 30 * ML_SEC}, NULL},
+	{{.fault = SIM_HEAD_END_REFUSING, .lasts = ML_HOUR}, NULL},
+	{{.fault = SIM_HEAD_END_LOSES_ANSWER, .lasts = ML_HOUR}, NULL},
+	{{.fault = SIM_RESTART}, NULL},
+};
+
 static void each_fault_alone_does_its_harm_and_nothing_is_lost(void **state)
 {
 	(void)state;
-	static const struct {
-		struct sim_rule rule;
-		const char *failure; /* of readouts; NULL: none */
-	} cases[] = {
-		{{.fault = SIM_METER_SILENT, .lasts = ML_HOUR, .which = 2}, "timeout"},
-		{{.fault = SIM_METER_SLOW, .lasts = ML_HOUR, .by = 2 * ML_SEC, .which = 2},
-			"timeout"},
-		{{.fault = SIM_METER_CORRUPT, .lasts = 2 * ML_HOUR}, NULL},
-		{{.fault = SIM_METER_CHECKSUM, .lasts = ML_HOUR, .which = 2}, "checksum"},
-		{{.fault = SIM_METER_CUT, .lasts = ML_HOUR, .which = 2}, NULL},
-		{{.fault = SIM_METER_ENDLESS, .lasts = ML_HOUR, .by = ML_MINUTE, .which = 2}, NULL},
-		{{.fault = SIM_METER_BABBLING, .lasts = ML_HOUR, .by = 5 * ML_SEC, .which = 2},
-			NULL},
-		{{.fault = SIM_METER_COLLIDING, .lasts = ML_HOUR, .which = 2}, NULL},
-		{{.fault = SIM_METER_STUCK, .lasts = ML_HOUR, .which = 2}, NULL},
-		{{.fault = SIM_METER_NO_NKE, .lasts = 2 * ML_HOUR}, NULL},
-		{{.fault = SIM_METER_NO_FCB, .lasts = 2 * ML_HOUR}, NULL},
-		{{.fault = SIM_METER_SWAPPED, .lasts = ML_HOUR, .which = 2}, NULL},
-		{{.fault = SIM_METER_RESET}, NULL},
-		{{.fault = SIM_LINE_CUT, .lasts = ML_HOUR}, "timeout"},
-		{{.fault = SIM_LINE_SHORT, .lasts = ML_HOUR}, "timeout"},
-		{{.fault = SIM_LINE_ADDED_BYTE, .lasts = 2 * ML_HOUR}, NULL},
-		{{.fault = SIM_LINE_DROPPED_BYTES, .lasts = 2 * ML_HOUR, .share = 30}, NULL},
-		{{.fault = SIM_LINE_ECHO, .lasts = 2 * ML_HOUR}, NULL},
-		{{.fault = SIM_LINE_BROKEN, .lasts = ML_HOUR}, "other"},
-		{{.fault = SIM_LINE_NOISE, .lasts = 2 * ML_HOUR}, NULL},
-		{{.fault = SIM_HEAD_END_DOWN, .lasts = 3 * ML_HOUR}, NULL},
-		{{.fault = SIM_HEAD_END_SILENT, .lasts = 3 * ML_HOUR}, NULL},
-		{{.fault = SIM_HEAD_END_SLOW, .lasts = 3 * ML_HOUR, .by = ML_MINUTE}, NULL},
-		{{.fault = SIM_HEAD_END_ERROR, .lasts = ML_HOUR}, NULL},
-		{{.fault = SIM_HEAD_END_BUSY, .lasts = ML_HOUR, .by = 30 * ML_SEC}, NULL},
-		{{.fault = SIM_HEAD_END_REFUSING, .lasts = ML_HOUR}, NULL},
-		{{.fault = SIM_HEAD_END_LOSES_ANSWER, .lasts = ML_HOUR}, NULL},
-		{{.fault = SIM_RESTART}, NULL},
-	};
-	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+	for (size_t i = 0; i < sizeof lone_faults / sizeof *lone_faults; i++) {
 		struct stay *stay = stay_new(graph, 3);
-		struct sim_rule rule = cases[i].rule;
+		struct sim_rule rule = lone_faults[i].rule;
 		const struct sim_result *r = &stay->result;
-		bool found = cases[i].failure == NULL;
+		bool found = lone_faults[i].failure == NULL;
 		rule.at = 90 * ML_MINUTE + 1;
 		stay->options.length = 6 * ML_HOUR;
 		stay_add(stay, rule);
@@ -117,9 +116,10 @@ static void each_fault_alone_does_its_harm_and_nothing_is_lost(void **state)
 		expect_nothing_lost(stay);
 		assert_true(r->faults[rule.fault] > 0);
 		for (size_t f = 0; f < r->failure_count; f++)
-			found = found || (cases[i].failure && strcmp(r->failures[f].name,
-								      cases[i].failure) == 0);
-		if (!found || (r->failed > 0) < (cases[i].failure != NULL))
+			found = found ||
+				(lone_faults[i].failure &&
+					strcmp(r->failures[f].name, lone_faults[i].failure) == 0);
+		if (!found || (r->failed > 0) < (lone_faults[i].failure != NULL))
 			fail_msg("%s: %llu readouts failed",
 				sim_fault_name((enum sim_fault)rule.fault),
 				(unsigned long long)r->failed);
@@ -236,12 +236,41 @@ static void a_graph_that_drops_readings_is_found_out(void **state)
 	stay_free(stay);
 }
 
+static void faults_of_an_interface_are_of_its_bus_alone(void **state)
+{
+	(void)state;
+	char two[sizeof graph + 400];
+	static const char node[] = "{'id': 'bus-2', 'type': 'mbus-source', 'params': {'interface':"
+				   " 'sim:meters=3&fault=meter-silent,which=2&fault=line-noise',"
+				   " 'bus': 'b'}},";
+	static const char edges[] =
+		"{'from': 'tick', 'to': 'bus-2'}, {'from': 'bus-2', 'to': 'decode'}, ";
+	const char *here = strstr(graph, "{'id': 'decode'");
+	const char *there = strstr(graph, "{'from': 'bus', 'to': 'decode'}");
+	assert_true(here && there);
+	(void)snprintf(two, sizeof two, "%.*s%s%.*s%s%s", (int)(here - graph), graph, node,
+		(int)(there - here), here, edges, there);
+	struct stay *stay = stay_new(two, 4);
+	stay->options.length = 3 * ML_HOUR;
+	stay_run(stay);
+	expect_nothing_lost(stay);
+	const struct sim_result *r = &stay->result;
+	assert_int_equal(r->buses, 2);
+	assert_int_equal(r->meters, 8);
+	assert_int_equal(r->faults[SIM_METER_SILENT], 1);
+	assert_int_equal(r->faults[SIM_LINE_NOISE], 1);
+	/* One of three on that bus, and none on the other. */
+	assert_in_range(r->failed, r->rounds / 2 - 1, r->rounds / 2 + 1);
+	stay_free(stay);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_day_without_faults_has_each_readout),
 		cmocka_unit_test(the_same_seed_is_the_same_bytes_and_nothing_is_lost),
 		cmocka_unit_test(each_fault_alone_does_its_harm_and_nothing_is_lost),
+		cmocka_unit_test(faults_of_an_interface_are_of_its_bus_alone),
 		cmocka_unit_test(both_nights_of_daylight_saving_lose_nothing),
 		cmocka_unit_test(a_clock_that_jumps_loses_nothing),
 		cmocka_unit_test(a_gateway_that_boots_in_1970_loses_nothing),
