@@ -209,7 +209,7 @@ static struct sim_rule rule_of(enum sim_fault fault)
 {
 	const struct sim_fault_info *info = sim_fault_info(fault);
 	return (struct sim_rule){
-		.fault = fault,
+		.fault = (int)fault,
 		.lasts = fault == SIM_RESTART || fault == SIM_METER_RESET ? 0 : 33 * ML_MINUTE,
 		.by = info->usual_by            ? info->usual_by
 		      : fault == SIM_CLOCK_JUMP ? ML_HOUR
