@@ -223,6 +223,26 @@ bool ml_lane_turn(struct ml_lane *lane)
 	return worked || lane->ready_first;
 }
 
+bool ml_lane_finish(struct ml_lane *lane)
+{
+	bool worked = false;
+	lane->now = ml_clock_monotonic(lane->engine->clock);
+	lane->wall_known = false;
+	ml_lane_flush(lane);
+	(void)look_across(lane);
+	for (int i = 0; i < RUNS_A_TURN; i++) {
+		struct ml_node *node = next_ready(lane);
+		if (!node)
+			break;
+		if (!node->finishes)
+			continue;
+		ml_node_run(node);
+		ml_lane_flush(lane);
+		worked = true;
+	}
+	return worked || lane->ready_first;
+}
+
 static bool must_stay_awake(struct ml_lane *lane)
 {
 	return lane->ready_first || lane->dirty || lane->acks_out || atomic_load(&lane->posted) ||

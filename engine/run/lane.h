@@ -96,6 +96,9 @@ void ml_lane_join(struct ml_lane *lane);
 void ml_lane_run(struct ml_lane *lane);
 /* One turn without waiting: true where something was done. */
 bool ml_lane_turn(struct ml_lane *lane);
+/* While it stands still: the nodes that finish what is on the edges (struct ml_node) run once more.
+ * true: there may be more. */
+bool ml_lane_finish(struct ml_lane *lane);
 /* When its next timer is due; ML_NEVER. */
 ml_time ml_lane_due(const struct ml_lane *lane);
 

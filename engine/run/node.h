@@ -69,6 +69,7 @@ struct ml_node {
 	ml_time drain_until;
 	bool prepared; /* `prepare` was called */
 	bool doomed;   /* stopped; freed with its last ack */
+	bool finishes; /* at the engine's end: deals with what came from a source before it stops */
 };
 
 int ml_node_new(struct ml_engine *engine, const struct ml_graph *graph,

@@ -36,10 +36,64 @@ struct stop_work {
 static void stop_on_lane(void *user)
 {
 	const struct stop_work *work = user;
-	/* In the order of the graph. What is still on the edges is not dealt with any more. */
+	/* In the order of the graph. */
 	for (size_t i = 0; i < work->runtime->node_count; i++) {
 		if (work->runtime->nodes[i]->lane == work->lane)
 			ml_node_stop(work->runtime->nodes[i]);
+	}
+}
+
+/* ---- The end ---- */
+
+enum { FINISH_TURNS = 1000 };
+static const ml_time finish_within = ML_SEC;
+
+/* What a source has read goes on to whoever keeps it: all that comes from sources, but what is
+ * behind a query can be asked for again. */
+static void find_finishing(struct ml_runtime *runtime)
+{
+	bool more = true;
+	for (size_t i = 0; i < runtime->node_count; i++)
+		runtime->nodes[i]->finishes = false;
+	while (more) {
+		more = false;
+		for (size_t e = 0; e < runtime->edge_count; e++) {
+			const struct ml_node *from = runtime->edges[e]->from;
+			struct ml_node *to = runtime->edges[e]->to;
+			const bool begins = to->class->flags & (ML_NODE_SOURCE | ML_NODE_QUERY);
+			if (!from || to->finishes || begins ||
+				!(from->finishes || from->class->flags & ML_NODE_SOURCE))
+				continue;
+			to->finishes = more = true;
+		}
+	}
+}
+
+struct finish_work {
+	struct ml_lane *lane;
+	bool worked;
+};
+
+static void finish_on_lane(void *user)
+{
+	struct finish_work *work = user;
+	work->worked = ml_lane_finish(work->lane);
+}
+
+/* All lanes are parked: nothing comes from outside any more. */
+static void finish(struct ml_engine *engine, size_t lanes)
+{
+	const ml_time end = ml_clock_monotonic(engine->clock) + finish_within;
+	bool worked = true;
+	find_finishing(engine->runtime);
+	for (int turn = 0; worked && turn < FINISH_TURNS && ml_clock_monotonic(engine->clock) < end;
+		turn++) {
+		worked = false;
+		for (size_t i = 0; i < lanes; i++) {
+			struct finish_work work = {.lane = engine->lanes[i]};
+			ml_lane_parked_call(engine->lanes[i], finish_on_lane, &work);
+			worked |= work.worked;
+		}
 	}
 }
 
@@ -51,6 +105,7 @@ void ml_runtime_stop(struct ml_engine *engine)
 	ml_drain_all(engine);
 	for (size_t i = 0; i < lanes; i++)
 		ml_lane_park(engine->lanes[i]);
+	finish(engine, lanes);
 	for (size_t i = 0; i < lanes; i++) {
 		struct stop_work work = {runtime, engine->lanes[i]};
 		ml_lane_parked_call(engine->lanes[i], stop_on_lane, &work);

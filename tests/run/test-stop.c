@@ -12,6 +12,7 @@
 
 #include <meterloom/node.h>
 
+#include "count.h"
 #include "run/kit.h"
 
 static const char nothing[] = "{'meterloom':1,'name':'t','nodes':[],'edges':[]}";
@@ -114,12 +115,40 @@ static void a_removed_node_takes_what_had_just_come(void **state)
 	kit_free(kit);
 }
 
+static bool has_many(struct kit *kit, void *user)
+{
+	(void)user;
+	return atomic_load(&kit_record(kit, "b")->count) >= 500;
+}
+
+/* Whatever is on the edges between lanes in that moment; the lanes that are made first are the
+ * first to stand still. */
+static void what_a_source_gave_arrives_before_the_engine_ends(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < test_count(200); i++) {
+		struct kit *kit = kit_new(false);
+		kit_apply(kit, "{'meterloom':1,'name':'t','nodes':["
+			       "{'id':'b','type':'t-sink','lane':'one'},"
+			       "{'id':'p','type':'t-pass','lane':'two'},"
+			       "{'id':'a','type':'t-source','params':{'batch':7},'lane':'three'}],"
+			       "'edges':[{'from':'a','to':'p'},{'from':'p','to':'b'}]}");
+		kit_until(kit, has_many, NULL);
+		ml_engine_free(kit->engine);
+		kit->engine = NULL;
+		assert_int_equal(kit_record(kit, "a")->count, kit_record(kit, "b")->count);
+		assert_int_equal(kit_record(kit, "b")->gaps, 0);
+		kit_free(kit);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(timers_end_with_their_node),
 		cmocka_unit_test(no_ack_is_told_after_stop),
 		cmocka_unit_test(what_is_given_in_stop_arrives),
+		cmocka_unit_test(what_a_source_gave_arrives_before_the_engine_ends),
 		cmocka_unit_test(a_removed_node_takes_what_had_just_come),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
