@@ -156,9 +156,9 @@ static void answers(void *user, size_t meter, uint8_t *bytes, size_t *length, ml
 	struct sim_bus *bus = user;
 	uint8_t answer[MBUS_FRAME_MAX];
 	const size_t answer_length = *length;
-	const unsigned quirks = sim_line_meter(bus->line, meter)->quirks;
-	struct sim_harm harm = {
-		.perhaps = quirks & (SIM_QUIRK_COLLIDING | SIM_QUIRK_STUCK | SIM_QUIRK_SWAPPED)};
+	const struct sim_meter *state = sim_line_meter(bus->line, meter);
+	const unsigned perhaps = SIM_QUIRK_COLLIDING | SIM_QUIRK_STUCK | SIM_QUIRK_SWAPPED;
+	struct sim_harm harm = {.perhaps = state->chiming || (state->quirks & perhaps)};
 	memcpy(answer, bytes, answer_length);
 	if (hit(bus, SIM_METER_SILENT, meter)) {
 		*length = 0;

@@ -332,7 +332,10 @@ static bool fits(const struct sim_meter *meter, const struct mbus_frame *frame)
 
 static size_t select_or_not(struct sim_meter *meter, const struct mbus_frame *frame, uint8_t *out)
 {
-	meter->selected = (meter->quirks & SIM_QUIRK_COLLIDING) || fits(meter, frame);
+	const bool meant = fits(meter, frame);
+	meter->selected = meant || (meter->quirks & SIM_QUIRK_COLLIDING);
+	meter->misled = meter->selected && !meant;
+	meter->chiming = meter->misled;
 	if (!meter->selected)
 		return 0;
 	(void)reset(meter);
@@ -416,6 +419,8 @@ size_t sim_meter_answer(
 	const bool meant = address == MBUS_ADDRESS_TEST || address == meter->primary ||
 			   (address == MBUS_ADDRESS_SELECTED && meter->selected);
 	const bool asked = meant || (!all && (meter->quirks & SIM_QUIRK_COLLIDING));
+	/* It stays selected also when nothing is wrong with it any more. */
+	meter->chiming = !meant || (address == MBUS_ADDRESS_SELECTED && meter->misled);
 	if (meant)
 		meter->old_baud = 0; /* spoken to at its new rate: it holds */
 	if (frame->kind == MBUS_FRAME_LONG) {

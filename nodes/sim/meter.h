@@ -38,6 +38,8 @@ struct sim_meter {
 	/* what the protocol changes */
 	uint8_t access;
 	bool selected;
+	bool misled;  /* selected by what was meant for another */
+	bool chiming; /* so was its last answer given */
 	bool fcb_known, fcb;
 	bool begun;           /* a telegram was sent since the last reset */
 	unsigned telegram;    /* that was sent last */

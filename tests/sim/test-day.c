@@ -248,8 +248,7 @@ static void a_day_of_all_faults(void **state)
 			rule.which = 0;
 			rule.every = meter ? 16 * ML_HOUR : 4 * ML_HOUR;
 			rule.lasts = rule.lasts ? 10 * ML_MINUTE : 0;
-			/* One that was selected with others stays so. */
-			rule.share = f == SIM_METER_COLLIDING ? 100 : 70;
+			rule.share = 70;
 			stay_add(day->stay, rule);
 		}
 		day_run(day, "all", true);

@@ -14,6 +14,8 @@
 
 #include "sim/stay.h"
 
+#include "count.h"
+
 static const char graph[] =
 	"{'meterloom': 1, 'nodes': ["
 	"{'id': 'tick', 'type': 'cron-trigger', 'params': {'schedule': '*/5 * * * *'}},"
@@ -129,6 +131,30 @@ static void each_fault_alone_does_its_harm_and_nothing_is_lost(void **state)
 				rule.fault != SIM_HEAD_END_SLOW);
 		assert_int_equal(r->head_end[0].delivery.repeated_documents > 0,
 			rule.fault == SIM_HEAD_END_LOSES_ANSWER || rule.fault == SIM_HEAD_END_SLOW);
+		stay_free(stay);
+	}
+}
+
+/* One that was selected with others stays so, also when it does not collide any more: what it then
+ * sends is another meter's telegram to the master, which need not be stored. */
+static void meters_that_collide_now_and_then_lose_nothing(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 1; seed <= test_count(20); seed++) {
+		struct stay *stay = stay_new(graph, seed);
+		stay->options.length = 6 * ML_HOUR;
+		stay_add(stay, (struct sim_rule){.fault = SIM_METER_COLLIDING,
+				       .at = 1,
+				       .lasts = 5 * ML_HOUR,
+				       .share = 50});
+		/* Who is asked is often away, so that the wrong one is heard alone. */
+		stay_add(stay, (struct sim_rule){.fault = SIM_METER_SILENT,
+				       .at = 1,
+				       .lasts = 5 * ML_HOUR,
+				       .share = 50});
+		stay_run(stay);
+		expect_nothing_lost(stay);
+		assert_true(stay->result.failed > 0);
 		stay_free(stay);
 	}
 }
@@ -270,6 +296,7 @@ int main(void)
 		cmocka_unit_test(a_day_without_faults_has_each_readout),
 		cmocka_unit_test(the_same_seed_is_the_same_bytes_and_nothing_is_lost),
 		cmocka_unit_test(each_fault_alone_does_its_harm_and_nothing_is_lost),
+		cmocka_unit_test(meters_that_collide_now_and_then_lose_nothing),
 		cmocka_unit_test(faults_of_an_interface_are_of_its_bus_alone),
 		cmocka_unit_test(both_nights_of_daylight_saving_lose_nothing),
 		cmocka_unit_test(a_clock_that_jumps_loses_nothing),
