@@ -10,12 +10,17 @@
 
 #include <meterloom/engine.h>
 
-enum { REAL_DIGITS = 15 }; /* a double gives back any decimal of so many */
+enum {
+	REAL_DIGITS = 15, /* a double gives back any decimal of so many */
+	PROGRESS_MAX = 80,
+	WORDS_MAX = 160, /* of a progress; as much as a line of a terminal or two has room for */
+};
 
 struct part {
 	struct fleet *fleet;
 	uint64_t job; /* 0: it has ended */
 	uint64_t done, total;
+	char progress[PROGRESS_MAX]; /* what it told last; "": nothing yet */
 	char text[ML_ERROR_TEXT_MAX];
 };
 
@@ -149,15 +154,45 @@ static void end(struct fleet *f)
 	free_fleet(f);
 }
 
-static void part_ended(struct fleet *f, size_t i)
+/* ---- While they run ---- */
+
+/* What each told last, behind the name of its bus. false: there is no room for all. */
+static bool write_each(const struct fleet *f, char words[WORDS_MAX])
 {
-	f->parts[i].job = 0;
-	f->parts[i].done = f->parts[i].total;
-	if (--f->running == 0)
-		end(f);
+	size_t used = 0;
+	words[0] = '\0';
+	for (size_t i = 0; i < f->count; i++) {
+		const struct mbus_bus *bus = &f->told[i].bus;
+		if (!f->parts[i].progress[0])
+			continue;
+		const int length =
+			snprintf(words + used, WORDS_MAX - used, "%s%s: %s", used > 0 ? "; " : "",
+				bus->bus[0] ? bus->bus : bus->node, f->parts[i].progress);
+		used += length > 0 ? (size_t)length : 0;
+		if (used >= WORDS_MAX)
+			return false;
+	}
+	return true;
 }
 
-/* ---- While they run ---- */
+/* One part's text alone would be read as that of all. */
+static void tell_progress(struct fleet *f)
+{
+	char words[WORDS_MAX];
+	uint64_t done = 0, total = 0;
+	bool known = true;
+	for (size_t i = 0; i < f->count; i++) {
+		done += f->parts[i].done;
+		total += f->parts[i].total;
+		known = known && (f->parts[i].total > 0 || f->parts[i].job == 0);
+	}
+	if (f->count == 1)
+		(void)snprintf(words, sizeof words, "%s", f->parts[0].progress);
+	else if (!write_each(f, words))
+		(void)snprintf(words, sizeof words, "%zu of %zu buses done", f->count - f->running,
+			f->count);
+	ml_job_progress(f->plan.job, done, known ? total : 0, words);
+}
 
 static size_t place_of(const struct part *part)
 {
@@ -167,21 +202,23 @@ static size_t place_of(const struct part *part)
 static void on_progress(void *user, uint64_t done, uint64_t total, const char *text)
 {
 	struct part *part = user;
-	struct fleet *f = part->fleet;
-	const char *bus = f->told[place_of(part)].bus.bus;
-	char words[160];
 	part->done = done;
 	part->total = total;
-	done = total = 0;
-	bool known = true;
-	for (size_t i = 0; i < f->count; i++) {
-		done += f->parts[i].done;
-		total += f->parts[i].total;
-		known = known && (f->parts[i].total > 0 || f->parts[i].job == 0);
-	}
-	(void)snprintf(words, sizeof words, "%s%s%s", f->count > 1 ? bus : "",
-		f->count > 1 && bus[0] ? ": " : "", text);
-	ml_job_progress(f->plan.job, done, known ? total : 0, words);
+	(void)snprintf(part->progress, sizeof part->progress, "%s", text);
+	tell_progress(part->fleet);
+}
+
+static void part_ended(struct fleet *f, size_t i)
+{
+	f->parts[i].job = 0;
+	f->parts[i].done = f->parts[i].total;
+	/* What it told last need not be how it ended. */
+	(void)snprintf(f->parts[i].progress, sizeof f->parts[i].progress, "%s",
+		f->told[i].code < 0 ? "failed" : "done");
+	if (--f->running == 0)
+		end(f);
+	else
+		tell_progress(f);
 }
 
 static void on_row(void *user, const char *json, size_t length)

@@ -1,8 +1,9 @@
 /* One action of mbus-source on several buses side by side, as one job.
  * SPDX-License-Identifier: Apache-2.0
  *
- * The job's progress is the sum of its parts', their rows are its rows, and who cancels it cancels
- * them all. All on the control lane, where the job's command runs.
+ * The job's progress is the sum of its parts' and tells what each told last (or, where that is too
+ * much, how many of the buses are done), their rows are its rows, and who cancels it cancels them
+ * all. All on the control lane, where the job's command runs.
  */
 #ifndef MBUS_FLEET_H
 #define MBUS_FLEET_H

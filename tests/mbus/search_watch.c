@@ -36,7 +36,7 @@ static void on_row(void *user, const char *json, size_t length)
 static void on_progress(void *user, uint64_t done, uint64_t total, const char *text)
 {
 	struct search_watch *w = user;
-	(void)text;
+	(void)snprintf(w->text, sizeof w->text, "%s", text);
 	assert_true(done >= w->progress && done <= total);
 	w->progress = done;
 }

@@ -18,6 +18,7 @@ struct search_watch {
 	json_t *rows[SEARCH_ROWS_MAX];
 	size_t row_count;
 	uint64_t progress;
+	char text[200]; /* of the progress */
 	ml_time began, took;
 };
 

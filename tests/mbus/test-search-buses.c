@@ -70,6 +70,74 @@ static void several_buses_are_searched_side_by_side(void **state)
 	rig_free(rig);
 }
 
+/* The number in the progress of this bus; -1: none is told. */
+static int told_of(const struct search_watch *w, const char *bus)
+{
+	const char *at = strstr(w->text, bus);
+	unsigned baud = 0, found = 0;
+	return at && sscanf(at + strlen(bus), ": secondary, %u Bd: %u found", &baud, &found) == 2
+		       ? (int)found
+		       : -1;
+}
+
+static void progress_tells_of_each_bus(void **state)
+{
+	(void)state;
+	struct search_watch w;
+	struct rig *rig = begin_two();
+	search_call(rig, "", &w);
+	for (int i = 0; i < 60 && (told_of(&w, "north") < 1 || told_of(&w, "south") < 1); i++)
+		rig_pass(rig, ML_SEC);
+	assert_in_range(told_of(&w, "north"), 1, rows_on(&w, "north"));
+	assert_in_range(told_of(&w, "south"), 1, rows_on(&w, "south"));
+	while (!w.done && !strstr(w.text, "done"))
+		rig_pass(rig, ML_SEC);
+	/* The smaller one ends first. */
+	assert_false(w.done);
+	assert_non_null(strstr(w.text, "; south: done"));
+	assert_true(told_of(&w, "north") > 0);
+	search_wait(&w, ML_HOUR);
+	search_let_go(&w);
+	rig_free(rig);
+}
+
+/* Where there is no room for all texts none is told as that of all. */
+static void progress_of_many_buses_counts_them(void **state)
+{
+	(void)state;
+	enum { BUSES = 8 };
+	char graph[BUSES * 300] = "{\"meterloom\":1,\"nodes\":[{\"id\":\"go\",\"type\":\"prod\"}";
+	size_t length = strlen(graph);
+	struct search_watch w;
+	struct ml_errors errors = {0};
+	struct rig *rig = rig_new(true);
+	for (unsigned i = 1; i <= BUSES; i++)
+		length += (size_t)snprintf(graph + length, sizeof graph - length,
+			",{\"id\":\"b%u\",\"type\":\"mbus-source\",\"params\":{\"bus\":"
+			"\"staircase %u\",\"interface\":\"sim:meters=%u&seed=%u\"}}",
+			i, i, i, i);
+	length += (size_t)snprintf(graph + length, sizeof graph - length, "],\"edges\":[]}");
+	if (ml_engine_apply(rig->engine, graph, length, &errors) < 0)
+		fail_msg("%s", errors.items[0].text);
+	rig_pass(rig, ML_SEC);
+	search_call(rig, "", &w);
+	unsigned done = 0, counted = 0;
+	while (!w.done) {
+		unsigned now = 0, all = 0;
+		rig_pass(rig, ML_SEC);
+		if (sscanf(w.text, "%u of %u buses done", &now, &all) != 2)
+			continue;
+		assert_int_equal(all, BUSES);
+		assert_in_range(now, done, BUSES - 1);
+		counted += now > done;
+		done = now;
+	}
+	assert_true(counted > 0);
+	assert_int_equal(search_number(&w, "new"), BUSES * (BUSES + 1) / 2);
+	search_let_go(&w);
+	rig_free(rig);
+}
+
 /* As many as are wanted are counted over all buses. */
 static void wanted_ones_are_counted_together(void **state)
 {
@@ -297,6 +365,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(several_buses_are_searched_side_by_side),
+		cmocka_unit_test(progress_tells_of_each_bus),
+		cmocka_unit_test(progress_of_many_buses_counts_them),
 		cmocka_unit_test(wanted_ones_are_counted_together),
 		cmocka_unit_test(only_what_was_broken_off_is_resumed),
 		cmocka_unit_test(what_is_kept_outlives_a_restart),
