@@ -4,8 +4,11 @@
 #include <meterloom/tool.h>
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <string.h>
+
+enum { WRONG_USAGE = 2 };
 
 int ml_tool_read_file(const char *path, size_t max, struct ml_buffer *out, struct ml_error *err)
 {
@@ -30,6 +33,17 @@ int ml_tool_read_file(const char *path, size_t max, struct ml_buffer *out, struc
 	if (!standard)
 		(void)fclose(file);
 	return result;
+}
+
+int ml_tool_complain(const char *tool, const char *format, ...)
+{
+	va_list args;
+	(void)fprintf(stderr, "meterloom %s: ", tool);
+	va_start(args, format);
+	(void)vfprintf(stderr, format, args);
+	va_end(args);
+	(void)fputc('\n', stderr);
+	return WRONG_USAGE;
 }
 
 void ml_tool_print_errors(FILE *out, const char *file, const struct ml_errors *errors)

@@ -11,6 +11,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include <meterloom/json.h>
+
 enum { HOST_MAX = 64 };
 
 /* Splits "HOST:PORT", "[HOST]:PORT" or "HOST" into its parts; brackets are taken off. */
@@ -120,23 +122,14 @@ bool http_origin_is_ours(const char *origin, const char *host)
 	       strcasecmp(origin + strlen(scheme), host) == 0;
 }
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 bool http_unescape(const char *text, size_t length, char *out)
 {
 	size_t used = 0;
 	for (size_t i = 0; i < length; i++) {
 		char c = text[i];
 		if (c == '%') {
-			const int high = i + 2 < length ? hex_digit(text[i + 1]) : -1;
-			const int low = high >= 0 ? hex_digit(text[i + 2]) : -1;
+			const int high = i + 2 < length ? ml_hex_value(text[i + 1]) : -1;
+			const int low = high >= 0 ? ml_hex_value(text[i + 2]) : -1;
 			if (low < 0 || (high == 0 && low == 0))
 				return false;
 			c = (char)(unsigned char)(high * 16 + low);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include <meterloom/error.h>
+#include <meterloom/json.h>
 
 #include "decode/csv.h"
 #include "mbus/application.h"
@@ -42,14 +43,6 @@ static const char help[] =
 	"before it.\n"
 	"Exit code: 0 all decoded, 1 some not, 2 wrong usage.\n";
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	const char upper = (char)(c & ~0x20);
-	return upper >= 'A' && upper <= 'F' ? upper - 'A' + 10 : -1;
-}
-
 static bool is_blank(char c)
 {
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
@@ -60,7 +53,7 @@ static bool is_key(const char *text, size_t length)
 	if (length != KEY_DIGITS)
 		return false;
 	for (size_t i = 0; i < length; i++) {
-		if (hex_digit(text[i]) < 0)
+		if (ml_hex_value(text[i]) < 0)
 			return false;
 	}
 	return true;
@@ -101,7 +94,7 @@ static int parse_hex(
 	for (size_t i = 0; i < length; i++) {
 		if (is_blank(line[i]))
 			continue;
-		const int digit = hex_digit(line[i]);
+		const int digit = ml_hex_value(line[i]);
 		if (digit < 0)
 			return ml_error_set_at(err, -EINVAL, (long long)(digits / 2),
 				"character %zu is no hex digit", i + 1);

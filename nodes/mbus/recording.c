@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <meterloom/json.h>
+
 #define MAGIC "meterloom-recording"
 
 enum {
@@ -197,25 +199,14 @@ static int read_head_line(struct mbus_recording_reader *r, struct ml_error *err)
 	return 0;
 }
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return -1;
-}
-
 static int read_bytes(const struct mbus_recording_reader *r, const char *at,
 	struct mbus_recorded *event, struct ml_error *err)
 {
 	while (*at == ' ')
 		at++;
 	while (*at) {
-		const int high = hex_digit(at[0]);
-		const int low = high < 0 ? -1 : hex_digit(at[1]);
+		const int high = ml_hex_value(at[0]);
+		const int low = high < 0 ? -1 : ml_hex_value(at[1]);
 		const char *end = at + (low < 0 ? 0 : 2);
 		const bool bad = *end == '!';
 		end += bad;

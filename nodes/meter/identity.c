@@ -5,24 +5,15 @@
 
 #include <string.h>
 
-static const char hex_digits[] = "0123456789ABCDEF";
+#include <meterloom/json.h>
 
-static int hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return -1;
-}
+static const char hex_digits[] = "0123456789ABCDEF";
 
 static bool parse_hex(const char *text, size_t length, uint32_t *value)
 {
 	uint32_t result = 0;
 	for (size_t i = 0; i < length; i++) {
-		const int digit = hex_value(text[i]);
+		const int digit = ml_hex_value(text[i]);
 		if (digit < 0)
 			return false;
 		result = result << 4 | (uint32_t)digit;

@@ -129,6 +129,9 @@ const struct meter_point *meter_snapshot_identity(
  * has none. */
 bool meter_point_selection(const struct meter_point *point, uint8_t bytes[8]);
 
+/* Whether it is read by a selection that chooses a meter of this identity. */
+bool meter_point_selects(const struct meter_point *point, struct meter_identity identity);
+
 /* Finds points by what a person gives: the key ("#12"), a MOID, the eight digits of an id (fewer
  * are filled up with zeros), an id with its manufacturer ("12345678.KAM") or the 16 hex digits of a
  * whole secondary address. Puts up to `size` into `found` and returns how many there are. Of

@@ -121,6 +121,13 @@ bool meter_point_selection(const struct meter_point *point, uint8_t bytes[8])
 	return address != NULL;
 }
 
+bool meter_point_selects(const struct meter_point *point, struct meter_identity identity)
+{
+	const struct meter_identity *address = selection(&point->settings);
+	return point->settings.mode != METER_MODE_PRIMARY && address &&
+	       meter_identity_matches(identity, *address);
+}
+
 bool meter_settings_same_address(const struct meter_settings *a, const struct meter_settings *b)
 {
 	if (strcmp(a->bus, b->bus) != 0 || a->mode != b->mode)

@@ -247,16 +247,6 @@ const struct meter_point *meter_snapshot_point(const struct meter_snapshot *show
 	return NULL;
 }
 
-static bool addressed_by(const struct meter_point *point, struct meter_identity identity)
-{
-	uint8_t bytes[8];
-	struct meter_identity address;
-	if (point->settings.mode == METER_MODE_PRIMARY || !meter_point_selection(point, bytes))
-		return false;
-	meter_identity_read(bytes, &address);
-	return meter_identity_matches(identity, address);
-}
-
 const struct meter_point *meter_snapshot_identity(
 	const struct meter_snapshot *snapshot, struct meter_identity identity)
 {
@@ -267,7 +257,7 @@ const struct meter_point *meter_snapshot_identity(
 			continue;
 		if (point->device && meter_identity_equal(point->device->identity, identity))
 			return point;
-		if (!addressed && addressed_by(point, identity))
+		if (!addressed && meter_point_selects(point, identity))
 			addressed = point;
 	}
 	return addressed;

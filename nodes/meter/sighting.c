@@ -83,16 +83,6 @@ static bool elsewhere(const struct meter_sighting *a, const struct meter_sightin
 	       (knows_primary(a) && knows_primary(b) && a->primary != b->primary);
 }
 
-static bool selects(const struct meter_point *point, struct meter_identity identity)
-{
-	uint8_t bytes[8];
-	struct meter_identity address;
-	if (point->settings.mode == METER_MODE_PRIMARY || !meter_point_selection(point, bytes))
-		return false;
-	meter_identity_read(bytes, &address);
-	return meter_identity_matches(identity, address);
-}
-
 static bool all_digits(struct meter_identity address)
 {
 	for (unsigned shift = 0; shift < 32; shift += 4)
@@ -175,7 +165,7 @@ static bool is_at(const struct meter_point *point, const struct meter_sighting *
 		return is_given(s) &&
 		       !(point->device && was_seen(s, seen, seen_count, point->device->identity));
 	}
-	if (s->mode == METER_MODE_PRIMARY || !selects(point, s->identity))
+	if (s->mode == METER_MODE_PRIMARY || !meter_point_selects(point, s->identity))
 		return false;
 	/* Of the fixed structure nothing else is known, and no device is entered. */
 	if (!s->whole)
@@ -219,7 +209,7 @@ static const struct meter_point *find_ambiguous(
 	for (size_t i = 0; i < snapshot->point_count; i++) {
 		const struct meter_point *point = &snapshot->points[i];
 		if (!point->settings.passive && same_bus(point, s) && point->device &&
-			!same_identity(point, s) && selects(point, s->identity))
+			!same_identity(point, s) && meter_point_selects(point, s->identity))
 			return point;
 	}
 	return NULL;

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include <meterloom/json.h>
+
 #include "mbus/link.h"
 
 enum {
@@ -53,16 +55,11 @@ uint64_t sim_hash(uint64_t a, uint64_t b)
 	return z ^ (z >> 31);
 }
 
-static unsigned hex_digit(char c)
-{
-	return c <= '9' ? (unsigned)(c - '0') : (unsigned)(c - 'A' + 10);
-}
-
 static size_t unhex(const char *text, uint8_t *out)
 {
 	size_t length = 0;
 	for (; text[0] && text[1] && length < MBUS_FRAME_MAX; text += 2)
-		out[length++] = (uint8_t)(hex_digit(text[0]) << 4 | hex_digit(text[1]));
+		out[length++] = (uint8_t)(ml_hex_value(text[0]) << 4 | ml_hex_value(text[1]));
 	return length;
 }
 

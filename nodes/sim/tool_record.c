@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <getopt.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,18 +48,7 @@ static const char help[] =
 	"was\n"
 	"recorded is kept), 2 wrong usage.\n";
 
-static int complain(const char *format, ...) ML_PRINTF(1, 2);
-
-static int complain(const char *format, ...)
-{
-	va_list args;
-	(void)fputs("meterloom record: ", stderr);
-	va_start(args, format);
-	(void)vfprintf(stderr, format, args);
-	va_end(args);
-	(void)fputc('\n', stderr);
-	return WRONG_USAGE;
-}
+#define complain(...) ml_tool_complain("record", __VA_ARGS__)
 
 enum option_key {
 	OPT_OUT = 256,

@@ -4,7 +4,6 @@
 #include "sim/tool_sim.h"
 
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -12,17 +11,6 @@
 #include "sim/tool_sim_private.h"
 
 enum { HEAD_END_PORT = 8081 };
-
-int sim_complain(const char *format, ...)
-{
-	va_list args;
-	(void)fputs("meterloom sim: ", stderr);
-	va_start(args, format);
-	(void)vfprintf(stderr, format, args);
-	va_end(args);
-	(void)fputc('\n', stderr);
-	return SIM_WRONG_USAGE;
-}
 
 static int write_faults(void)
 {

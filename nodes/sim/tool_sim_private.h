@@ -71,7 +71,7 @@ struct sim_tool {
 	uv_signal_t signals[2];
 };
 
-int sim_complain(const char *format, ...) ML_PRINTF(1, 2); /* gives SIM_WRONG_USAGE */
+#define sim_complain(...) ml_tool_complain("sim", __VA_ARGS__) /* gives SIM_WRONG_USAGE */
 
 /* ---- tool_sim_arguments.c ---- */
 

@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <getopt.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,18 +63,7 @@ struct tool {
 	struct ml_log_terminal terminal;
 };
 
-static int complain(const char *format, ...) ML_PRINTF(1, 2);
-
-static int complain(const char *format, ...)
-{
-	va_list args;
-	(void)fputs("meterloom simulate: ", stderr);
-	va_start(args, format);
-	(void)vfprintf(stderr, format, args);
-	va_end(args);
-	(void)fputc('\n', stderr);
-	return WRONG_USAGE;
-}
+#define complain(...) ml_tool_complain("simulate", __VA_ARGS__)
 
 /* ---- Arguments ---- */
 

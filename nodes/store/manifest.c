@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <meterloom/json.h>
+
 #include "meter/delivery.h"
 
 static void write_text(struct ml_json_writer *w, const char *key, const char *text)
@@ -64,22 +66,13 @@ static bool take_file_name(const json_t *object, const char *key, char *out, siz
 	return take_text(object, key, 1, out, size) && !strchr(out, '/') && out[0] != '.';
 }
 
-static int nibble(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 static bool take_hash(const json_t *object, uint8_t hash[METER_DOCUMENT_HASH_SIZE])
 {
 	char text[2 * METER_DOCUMENT_HASH_SIZE + 1];
 	if (!take_text(object, "sha256", sizeof text - 1, text, sizeof text))
 		return false;
 	for (size_t i = 0; i < METER_DOCUMENT_HASH_SIZE; i++) {
-		const int high = nibble(text[2 * i]), low = nibble(text[2 * i + 1]);
+		const int high = ml_hex_value(text[2 * i]), low = ml_hex_value(text[2 * i + 1]);
 		if (high < 0 || low < 0)
 			return false;
 		hash[i] = (uint8_t)(high << 4 | low);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include <meterloom/database.h>
+#include <meterloom/json.h>
 
 enum { LOOKED_AT = 4096 }; /* rows, for one of a certain shape */
 
@@ -34,13 +35,10 @@ static bool take_hex(const char **at, unsigned digits, uint64_t *value)
 {
 	*value = 0;
 	for (unsigned i = 0; i < digits; i++, (*at)++) {
-		const char c = **at;
-		if (c >= '0' && c <= '9')
-			*value = *value << 4 | (uint64_t)(c - '0');
-		else if ((c | 0x20) >= 'a' && (c | 0x20) <= 'f')
-			*value = *value << 4 | (uint64_t)((c | 0x20) - 'a' + 10);
-		else
+		const int digit = ml_hex_value(**at);
+		if (digit < 0)
 			return false;
+		*value = *value << 4 | (uint64_t)digit;
 	}
 	return true;
 }

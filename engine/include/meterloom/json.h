@@ -196,4 +196,16 @@ void ml_json_locate_error(const char *text, size_t length, struct ml_error *err)
  * -EINVAL: not JSON (err has line, column and offset); -ENOMEM: memory, or the limit of `out`. */
 int ml_json_format(const char *text, size_t length, struct ml_buffer *out, struct ml_error *err);
 
+/* ---- Bytes as text ---- */
+
+/* What a hex digit stands for, in either case; -1: it is none. */
+static inline int ml_hex_value(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
 #endif

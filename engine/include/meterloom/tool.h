@@ -25,6 +25,9 @@ struct ml_tool {
  * counted. -EFBIG, or what the system says, with the path in the text. */
 int ml_tool_read_file(const char *path, size_t max, struct ml_buffer *out, struct ml_error *err);
 
+/* "meterloom TOOL: text" on the standard error output; gives 2, the exit code of wrong usage. */
+int ml_tool_complain(const char *tool, const char *format, ...) ML_PRINTF(2, 3);
+
 /* FILE:LINE:COLUMN: /json/pointer: text; what is not known is left out. */
 void ml_tool_print_errors(FILE *out, const char *file, const struct ml_errors *errors);
 
