@@ -149,7 +149,15 @@ export class MeterGateway {
 			throw new Refused(422, [
 				{ pointer: '/primary', text: 'primary: found 300, expected -1 to 255' },
 			]);
-		return Object.assign(this.find(text), settings);
+		if (typeof settings.multi_timeout === 'string')
+			throw new Refused(422, [
+				{ pointer: '/multi_timeout', text: 'multi_timeout: found a string' },
+			]);
+		const meter = Object.assign(this.find(text), settings);
+		// What is as the bus has it is not told.
+		if (meter.telegram_limit === 0) delete meter.telegram_limit;
+		if (meter.multi_retries === -1) delete meter.multi_retries;
+		return meter;
 	}
 
 	/** The second line of a file is good, the third is not. */

@@ -274,6 +274,47 @@ test('settings: only what was changed is sent, and a refusal stands at its field
 	await shows(meter, 'It is passive: rounds leave it out.');
 });
 
+test('settings: what a meter has otherwise than its bus is given, shown and taken away', async () => {
+	const page = await open(wide, '#/meters/3');
+	const meter = panel(page);
+	const limit = meter.getByLabel('Telegrams at most');
+	const save = meter.getByRole('button', { name: 'Save' });
+	assert.equal(await limit.isVisible(), false);
+	await meter.getByText('Advanced').click();
+	await limit.fill('3');
+	await meter.getByLabel('Retries of later telegrams').fill('0');
+	await meter.getByLabel('Timeout of later telegrams').fill('soon');
+	await meter.getByLabel('Telegram selection').fill('80');
+	await meter.getByText('Advanced').click();
+	await save.click();
+	// A fault is not hidden in the fold.
+	await meter.getByText('multi_timeout: found a string').waitFor({ state: 'visible' });
+	await meter.getByLabel('Timeout of later telegrams').fill('900');
+	await save.click();
+	await shows(meter, 'Saved.');
+	assert.deepEqual(bus.called('meter.change').at(-1), {
+		meter: '#3',
+		telegram_limit: 3,
+		multi_retries: 0,
+		multi_timeout: 900,
+		telegram_selection: 80,
+	});
+	await page.reload();
+	await limit.waitFor({ state: 'visible' });
+	assert.equal(await limit.inputValue(), '3');
+	await limit.fill('');
+	await meter.getByLabel('Retries of later telegrams').fill('');
+	await save.click();
+	await shows(meter, 'Saved.');
+	assert.deepEqual(bus.called('meter.change').at(-1), {
+		meter: '#3',
+		telegram_limit: 0,
+		multi_retries: -1,
+	});
+	assert.equal(await limit.inputValue(), '');
+	assert.deepEqual(problems, []);
+});
+
 test('a meter is removed only after a second word', async () => {
 	const page = await open(wide, '#/meters/3');
 	const meter = panel(page);

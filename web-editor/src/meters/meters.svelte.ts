@@ -78,7 +78,7 @@ class Meters {
 		const changed = await call<Meter>('meter.change', { meter: `#${point}`, ...settings });
 		// One that was found a moment ago is perhaps not fetched yet.
 		this.all = this.byKey.has(point)
-			? this.all.map((meter) => (meter.point === point ? { ...meter, ...changed } : meter))
+			? this.all.map((meter) => (meter.point === point ? changed : meter))
 			: [...this.all, changed];
 	}
 

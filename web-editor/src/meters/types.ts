@@ -43,6 +43,11 @@ export interface Meter {
 	enhanced?: string;
 	baud?: number;
 	multi: Multi;
+	/** what it has otherwise than its bus */
+	telegram_limit?: number;
+	multi_timeout?: number;
+	multi_retries?: number;
+	telegram_selection?: number;
 	device: Device | null;
 	earlier_devices: Device[];
 	readout?: Readout;
