@@ -97,16 +97,27 @@ static void end_row(struct install *in, struct ml_json_writer *w)
 	ml_job_row_end(in->job);
 }
 
-static void write_counts(const struct install *in, struct ml_json_writer *w)
+static void write_members(const struct install *in, struct ml_json_writer *w)
 {
-	ml_json_begin_object(w);
 	ml_json_key(w, "meters");
 	ml_json_unsigned(w, in->count);
 	for (size_t i = 0; i < RESULTS; i++) {
 		ml_json_key(w, result_names[i]);
 		ml_json_unsigned(w, in->counts[i]);
 	}
+}
+
+static void write_counts(const struct install *in, struct ml_json_writer *w)
+{
+	ml_json_begin_object(w);
+	write_members(in, w);
 	ml_json_end_object(w);
+}
+
+void mbus_install_write_nobody(struct ml_json_writer *w)
+{
+	const struct install nobody = {0};
+	write_members(&nobody, w);
 }
 
 /* Frees it; the line must be given back. */
@@ -341,7 +352,7 @@ static void on_cancel(struct ml_job *job, void *user)
 
 /* ---- The action ---- */
 
-static int check_bauds(const json_t *value, struct ml_error *err)
+int mbus_install_check_bauds(const json_t *value, struct ml_error *err)
 {
 	size_t i;
 	const json_t *item;
@@ -377,7 +388,7 @@ const struct ml_param mbus_install_params[] = {
 		.help = "Tried with a meter that does not answer at its own rate.",
 		.preset = "[]",
 		.max = MBUS_INSTALL_BAUDS_MAX,
-		.check = check_bauds},
+		.check = mbus_install_check_bauds},
 	{0},
 };
 

@@ -19,6 +19,12 @@ struct mbus_install_params {
 	struct ml_integers points, lines, bauds;
 };
 extern const struct ml_param mbus_install_params[];
+
+/* Of the parameter `bauds`. */
+int mbus_install_check_bauds(const json_t *value, struct ml_error *err);
+
+/* The members of a result that tell how many came out how, where nobody was contacted. */
+void mbus_install_write_nobody(struct ml_json_writer *w);
 void mbus_install(struct ml_node *node, void *self, struct ml_job *job, void *params);
 
 struct mbus_install_command_params {

@@ -39,7 +39,8 @@ const struct ml_param mbus_install_command_params[] = {
 			"at that of its bus. Each lengthens the wait for meters that are not "
 			"there.",
 		.preset = "[]",
-		.max = MBUS_INSTALL_BAUDS_MAX},
+		.max = MBUS_INSTALL_BAUDS_MAX,
+		.check = mbus_install_check_bauds},
 	{0},
 };
 
@@ -216,7 +217,8 @@ static void finish(
 {
 	const struct gathering *g = user;
 	(void)parts;
-	(void)count;
+	if (count == 0)
+		mbus_install_write_nobody(w);
 	ml_json_key(w, "without_bus");
 	ml_json_unsigned(w, g->without_bus);
 	if (!g->from_file)

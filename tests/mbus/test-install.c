@@ -264,6 +264,8 @@ static void without_a_choice_those_never_contacted_are(void **state)
 	const size_t written = rig->written;
 	called = install(rig, json_object());
 	expect_count(called, "meters", 0);
+	assert_non_null(json_object_get(called->result, "meters"));
+	assert_non_null(json_object_get(called->result, "failed"));
 	assert_int_equal(rig->written, written);
 	forget(called);
 	called = install(rig, json_pack("{s:[s]}", "meters", "flat 9"));
@@ -292,8 +294,16 @@ static void a_meter_at_another_rate_is_found_and_its_rate_kept(void **state)
 	assert_int_equal(point_at(snapshot, 1)->settings.baud, 300);
 	meter_snapshot_release(snapshot);
 	called = install(rig, json_pack("{s:[i]}", "bauds", 1000));
-	assert_int_equal(called->code, 0); /* nobody is left to be asked */
+	assert_int_equal(called->code, -EINVAL);
 	forget(called);
+	/* Nothing of the file is taken then. */
+	called = install(rig, json_pack("{s:s,s:[i]}", "csv", "Position;PrimaryAddress\nflat 9;9\n",
+				      "bauds", 1000));
+	assert_int_equal(called->code, -EINVAL);
+	forget(called);
+	snapshot = meter_list_snapshot(rig->list);
+	assert_int_equal(snapshot->point_count, 2);
+	meter_snapshot_release(snapshot);
 	called = install(rig, json_pack("{s:[s],s:[i]}", "meters", "flat 1", "bauds", 1000));
 	assert_int_equal(called->code, -EINVAL);
 	forget(called);
