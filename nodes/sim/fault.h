@@ -96,6 +96,10 @@ int sim_rule_parse(const char *text, size_t length, struct sim_rule *rule, struc
 int sim_time_parse(
 	const char *name, const char *text, ml_time unit, ml_time *time, struct ml_error *err);
 
+/* -EINVAL: nothing of a bus with so many meters, or of so many buses, is what the rule is about. */
+int sim_rule_check(
+	const struct sim_rule *rule, unsigned buses, unsigned meters, struct ml_error *err);
+
 /* Adds a rule. -E2BIG: there are too many. */
 int sim_faults_add(struct sim_faults *faults, const struct sim_rule *rule, struct ml_error *err);
 

@@ -145,7 +145,7 @@ int sim_draft_set(
 	case SHARE:
 		return read_integer(name, value, 1, 100, &rule->share, err);
 	case WHICH:
-		return read_integer(name, value, 0, WHICH_MAX, &rule->which, err);
+		return read_integer(name, value, 1, WHICH_MAX, &rule->which, err);
 	default:
 		break;
 	}
@@ -235,6 +235,23 @@ int sim_rule_parse(const char *text, size_t length, struct sim_rule *rule, struc
 		begin = 0;
 	*rule = draft.rule;
 	return result < 0 ? ml_error_set_at(err, result, (long long)begin, "%s", wrong.text) : 0;
+}
+
+int sim_rule_check(
+	const struct sim_rule *rule, unsigned buses, unsigned meters, struct ml_error *err)
+{
+	const struct sim_fault_info *info = sim_fault_info((enum sim_fault)rule->fault);
+	const bool of_meter = info->whose == SIM_OF_METER;
+	const unsigned count = of_meter ? meters : buses;
+	if (!of_meter && info->whose != SIM_OF_LINE)
+		return ml_error_set(err, -EINVAL,
+			"%s is no fault of a bus or a meter: `meterloom simulate` has it",
+			info->name);
+	if (rule->which > count)
+		return ml_error_set(err, -EINVAL, "%s which=%lld: there %s %u %s%s", info->name,
+			(long long)rule->which, count == 1 ? "is" : "are", count,
+			of_meter ? "meter" : "line", count == 1 ? "" : "s");
+	return 0;
 }
 
 int sim_faults_add(struct sim_faults *faults, const struct sim_rule *rule, struct ml_error *err)

@@ -202,6 +202,8 @@ int sim_order_do(struct sim_bus *bus, const struct sim_order *order, ml_time now
 		sim_bus_set(bus, order->state, order->on, now);
 		return 0;
 	case SIM_ORDER_FAULT:
+		if (sim_rule_check(&order->rule, 1, (unsigned)sim_line_meter_count(line), err) < 0)
+			return -EINVAL;
 		return sim_bus_add_fault(bus, &order->rule, now, err);
 	case SIM_ORDER_HEAL:
 		sim_bus_heal(bus, now);

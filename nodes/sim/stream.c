@@ -210,8 +210,12 @@ static int sim_check(const char *rest, struct ml_error *err)
 {
 	struct sim_options options = SIM_OPTIONS_NONE;
 	const char *recording = sim_replay_file(rest);
-	return recording ? sim_replay_stream_check(recording, err)
-			 : sim_options_parse(rest, &options, err);
+	if (recording)
+		return sim_replay_stream_check(recording, err);
+	int result = sim_options_parse(rest, &options, err);
+	for (size_t i = 0; result == 0 && i < options.faults.count; i++)
+		result = sim_rule_check(&options.faults.rules[i], 1, options.meters, err);
+	return result;
 }
 
 /* The bus that the options name. */

@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -158,7 +159,9 @@ static int add_fault(struct sim_tool *t, const char *text)
 {
 	struct ml_error err = ML_ERROR_NONE;
 	struct sim_rule rule;
+	/* How many there are is known later. */
 	if (sim_rule_parse(text, strlen(text), &rule, &err) < 0 ||
+		sim_rule_check(&rule, UINT_MAX, UINT_MAX, &err) < 0 ||
 		sim_faults_add(faults_of(t), &rule, &err) < 0)
 		return sim_complain("--fault '%s': %s", text, err.text);
 	return 0;

@@ -58,6 +58,20 @@ static int check_name(struct sim_tool_bus *buses, size_t index)
 	return 0;
 }
 
+/* Files may have rules for a head-end and a gateway too, which `meterloom simulate` has. */
+static int check_numbers(const struct sim_tool *t, size_t count, unsigned meters)
+{
+	struct ml_error err = ML_ERROR_NONE;
+	for (size_t i = 0; i < t->faults.count; i++) {
+		const struct sim_rule *rule = &t->faults.rules[i];
+		const enum sim_whose whose = sim_fault_info((enum sim_fault)rule->fault)->whose;
+		if ((whose == SIM_OF_METER || whose == SIM_OF_LINE) &&
+			sim_rule_check(rule, (unsigned)count, meters, &err) < 0)
+			return sim_complain("%s", err.text);
+	}
+	return 0;
+}
+
 int sim_tool_settle_buses(struct sim_tool *t)
 {
 	size_t count = 0;
@@ -85,7 +99,7 @@ int sim_tool_settle_buses(struct sim_tool *t)
 			result = sim_complain("%s", err.text);
 		before += o->meters;
 	}
-	return result;
+	return result != 0 ? result : check_numbers(t, count, before);
 }
 
 /* ---- Lists ---- */

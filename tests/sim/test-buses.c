@@ -145,6 +145,15 @@ static void what_cannot_be_is_told(void **state)
 	assert_has(desk->errors, "expected one of sim:3");
 	assert_int_not_equal(desk_call(desk, "sim.fault", "{'fault': 'meter-sick'}"), 0);
 	assert_has(desk->errors, "/fault");
+	/* A fault that nothing could have. */
+	assert_int_not_equal(desk_call(desk, "sim.fault", "{'fault': 'meter-silent which=4'}"), 0);
+	assert_has(desk->errors, "there are 3 meters");
+	assert_int_not_equal(desk_call(desk, "sim.fault", "{'fault': 'line-cut which=2'}"), 0);
+	assert_has(desk->errors, "there is 1 line");
+	assert_int_not_equal(desk_call(desk, "sim.fault", "{'fault': 'head-end-down'}"), 0);
+	assert_has(desk->errors, "meterloom simulate");
+	assert_int_not_equal(desk_call(desk, "sim.fault", "{'fault': 'meter-silent which=0'}"), 0);
+	assert_has(desk->errors, "from 1 to");
 	assert_int_not_equal(desk_call(desk, "sim.change", "{'meter': 1, 'baud': 7}"), 0);
 	assert_has(desk->errors, "300 to 115200");
 }

@@ -395,6 +395,22 @@ static void script_that_is_wrong_ends_with_1(void **state)
 	assert_non_null(strstr(run.text, "the bus has 20"));
 }
 
+static void faults_that_nothing_can_have_are_told(void **state)
+{
+	(void)state;
+	static const char *const faults[][2] = {
+		{"meter-silent which=4", "there are 3 meters"},
+		{"line-cut which=2", "there is 1 line"},
+		{"head-end-down", "no fault of a bus"},
+	};
+	for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
+		struct run run;
+		begin(&run, (const char *[]){"--meters", "3", "--fault", faults[i][0], NULL});
+		assert_int_equal(end(&run, 0), 2);
+		assert_non_null(strstr(run.text, faults[i][1]));
+	}
+}
+
 static void faults_are_read_from_a_file(void **state)
 {
 	(void)state;
@@ -447,6 +463,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(wrong_usage_is_told),
 		cmocka_unit_test(meters_are_unplugged_by_hand),
 		cmocka_unit_test(script_that_is_wrong_ends_with_1),
+		cmocka_unit_test(faults_that_nothing_can_have_are_told),
 		cmocka_unit_test(faults_are_read_from_a_file),
 		cmocka_unit_test(buses_are_listed_with_their_names),
 		cmocka_unit_test(programs_set_a_terminal_one_after_the_other),
