@@ -85,18 +85,22 @@ static void end_row(struct search_run *run, struct ml_json_writer *w)
 	ml_job_row_end(run->job);
 }
 
-static void tell_meter(struct search_run *run, const struct mbus_search_found *found,
-	const struct meter_verdict *verdict, const struct ml_error *err)
+static void tell_error(
+	struct search_run *run, const struct mbus_search_found *found, const struct ml_error *err)
 {
 	struct ml_json_writer *w = begin_row(run, found);
-	if (err) {
-		text(w, "result", "error");
-		text(w, "text", err->text);
-		run->unclear++;
-	} else {
-		meter_verdict_to_json(verdict, w);
-		run->kinds[verdict->kind]++;
-	}
+	text(w, "result", "error");
+	text(w, "text", err->text);
+	run->unclear++;
+	end_row(run, w);
+}
+
+static void tell_meter(struct search_run *run, const struct mbus_search_found *found,
+	const struct meter_verdict *verdict)
+{
+	struct ml_json_writer *w = begin_row(run, found);
+	meter_verdict_to_json(verdict, w);
+	run->kinds[verdict->kind]++;
 	end_row(run, w);
 }
 
@@ -152,7 +156,10 @@ static void on_entered(void *user, const struct meter_verdict *verdict, const st
 	struct search_waiting *waiting = user;
 	struct search_run *run = waiting->run;
 	struct search_waiting **at = &run->waiting;
-	tell_meter(run, &waiting->found, verdict, err);
+	if (err)
+		tell_error(run, &waiting->found, err);
+	else
+		tell_meter(run, &waiting->found, verdict);
 	while (*at != waiting)
 		at = &(*at)->next;
 	*at = waiting->next;
@@ -203,7 +210,7 @@ static void compare(struct search_run *run, const struct mbus_search_found *foun
 	meter_sighting_compare(snapshot, sighting, run->seen, run->seen_count, &verdict);
 	meter_snapshot_release(snapshot);
 	remember(run, sighting);
-	tell_meter(run, found, &verdict, NULL);
+	tell_meter(run, found, &verdict);
 }
 
 void mbus_search_tell(struct search_run *run, const struct mbus_search_found *found)
@@ -219,7 +226,7 @@ void mbus_search_tell(struct search_run *run, const struct mbus_search_found *fo
 	} else if (!install(run, found, &sighting)) {
 		struct ml_error err = ML_ERROR_NONE;
 		ml_error_set(&err, -ENOMEM, "out of memory: it was not entered");
-		tell_meter(run, found, NULL, &err);
+		tell_error(run, found, &err);
 	}
 }
 

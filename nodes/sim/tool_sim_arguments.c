@@ -172,7 +172,7 @@ static int read_faults(struct sim_tool *t, const char *path)
 	struct ml_error err = ML_ERROR_NONE;
 	struct ml_errors errors = {0};
 	struct ml_buffer text = {0};
-	struct sim_faults faults;
+	struct sim_faults faults = {0};
 	int result = ml_tool_read_file(path, SIM_TOOL_FILE_MAX, &text, &err);
 	if (result < 0) {
 		result = sim_complain("%s", err.text);

@@ -196,13 +196,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (size_t at = 0; at + 2 < size && at / 3 < PIECES_MAX; at += 3) {
 		piece(&world, data[at + 1] % WHATS, data[at + 2]);
 		rig_pass(rig, (ml_time)data[at] * 4 * ML_MSEC);
-		rig->frame_count = rig->begin_count = rig->end_count = 0;
+		rig->frame_count = 0;
+		rig->begin_count = 0;
+		rig->end_count = 0;
 	}
 	rig_fail_line(rig, false);
 	start_install(&world, 0);
 	for (unsigned i = 0; i < 30; i++) {
 		rig_pass(rig, ML_MINUTE);
-		rig->frame_count = rig->begin_count = rig->end_count = 0;
+		rig->frame_count = 0;
+		rig->begin_count = 0;
+		rig->end_count = 0;
 	}
 	for (size_t i = 0; i < world.job_count; i++) {
 		const struct job *job = &world.jobs[i];
