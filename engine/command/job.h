@@ -41,9 +41,9 @@ struct ml_job {
 	char user[ML_JOB_USER_MAX];
 	ml_time created; /* wall */
 	bool rejected;   /* never ran: job.list does not tell it */
-	bool part;       /* of another job: it is not listed */
-	bool quiet;      /* a part, or only reads, and its caller waits: neither published nor kept
-			  */
+	/* Its caller waits, and it only reads or is a part of another job: neither published nor
+	 * kept nor listed. */
+	bool quiet;
 
 	/* lane; constant once it has ended */
 	struct ml_job_params params, action_params;

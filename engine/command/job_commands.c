@@ -31,7 +31,7 @@ static void list_run(struct ml_job *job, void *params)
 	ml_json_begin_array(w);
 	(void)pthread_mutex_lock(&commands->lock);
 	for (const struct ml_job *at = commands->last; at; at = at->prev) {
-		if (!at->rejected && !at->part && at != job)
+		if (!at->rejected && !at->quiet && at != job)
 			ml_job_write(at, w);
 	}
 	(void)pthread_mutex_unlock(&commands->lock);

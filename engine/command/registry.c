@@ -191,9 +191,8 @@ uint64_t ml_command_call(struct ml_engine *engine, const struct ml_call *call)
 	if (!job)
 		return 0;
 	job->command = find(commands, call->command);
-	job->part = call->part && call->done;
-	job->quiet =
-		job->part || (job->command && job->command->role == ML_ROLE_READ && call->done);
+	const bool reads = job->command && job->command->role == ML_ROLE_READ;
+	job->quiet = call->done && (reads || call->part);
 	struct ml_errors errors = {0};
 	check_call(job->command, call, &job->params, &errors);
 	if (errors.count == 0 && errors.more == 0) {

@@ -492,6 +492,19 @@ static void the_caller_hears_progress_and_rows_and_can_cancel(void **state)
 	assert_int_equal(ml_command_cancel(desk->engine, job, &err), -EALREADY);
 }
 
+/* Who follows the list by its feed would never hear that it ended. */
+static void what_only_reads_for_a_caller_that_waits_is_not_listed(void **state)
+{
+	struct desk *desk = *state;
+	(void)desk_begin(desk, ML_ROLE_ADMIN, "test.stubborn", NULL);
+	desk_settle(desk);
+	assert_non_null(waiting);
+	assert_int_equal(desk_call(desk, "job.list", NULL), 0);
+	assert_string_equal(desk->result, "[]");
+	ml_job_succeed(waiting);
+	desk_settle(desk);
+}
+
 static void a_part_of_another_job_is_not_listed_but_can_be_cancelled(void **state)
 {
 	struct desk *desk = *state;
@@ -583,6 +596,7 @@ int main(void)
 		DESK(rows_are_shown_while_the_job_runs_and_afterwards),
 		DESK(rows_are_bounded_and_those_lost_are_counted),
 		DESK(the_caller_hears_progress_and_rows_and_can_cancel),
+		DESK(what_only_reads_for_a_caller_that_waits_is_not_listed),
 		DESK(a_part_of_another_job_is_not_listed_but_can_be_cancelled),
 		DESK(commands_are_listed_by_name_with_their_schema),
 		cmocka_unit_test(two_commands_of_one_name_are_refused),
