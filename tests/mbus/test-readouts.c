@@ -288,14 +288,21 @@ static void expect_same(const struct meter_readout *a, const struct meter_readou
 	assert_true(a->failed_since == b->failed_since && a->took == b->took);
 }
 
+/* A gateway that keeps what it knows: two meters that answer, and one that does not. */
+static struct rig *begin(struct place *place)
+{
+	make_place(place);
+	struct rig *rig = rig_new_at(place->data, INT64_C(1790000000) * ML_SEC);
+	list_without_the_last(rig);
+	rig_graph(rig, "'interface':'sim:2'");
+	return rig;
+}
+
 static void states_outlive_a_restart(void **state)
 {
 	struct place place;
 	(void)state;
-	make_place(&place);
-	struct rig *rig = rig_new_at(place.data, INT64_C(1790000000) * ML_SEC);
-	list_without_the_last(rig);
-	rig_graph(rig, "'interface':'sim:2'");
+	struct rig *rig = begin(&place);
 	for (int i = 0; i < 5; i++)
 		round_of(rig);
 	const struct meter_readout good = readout_of(rig, 0), bad = readout_of(rig, 2);
@@ -319,10 +326,7 @@ static void kinds_outlive_a_kill(void **state)
 {
 	struct place place;
 	(void)state;
-	make_place(&place);
-	struct rig *rig = rig_new_at(place.data, INT64_C(1790000000) * ML_SEC);
-	list_without_the_last(rig);
-	rig_graph(rig, "'interface':'sim:2'");
+	struct rig *rig = begin(&place);
 	round_of(rig);
 	const struct meter_readout first = readout_of(rig, 0);
 	round_of(rig); /* changes nothing but times */
@@ -350,10 +354,7 @@ static void a_removed_point_takes_its_state_along(void **state)
 {
 	struct place place;
 	(void)state;
-	make_place(&place);
-	struct rig *rig = rig_new_at(place.data, INT64_C(1790000000) * ML_SEC);
-	list_without_the_last(rig);
-	rig_graph(rig, "'interface':'sim:2'");
+	struct rig *rig = begin(&place);
 	round_of(rig);
 	json_decref(rig_call(rig, "meter.remove", "{'meter':'flat 0'}", 0));
 	for (int i = 0; i < 16; i++)
@@ -375,10 +376,7 @@ static void what_cannot_be_written_is_written_with_the_next_round(void **state)
 	char file[128];
 	sqlite3 *db = NULL;
 	(void)state;
-	make_place(&place);
-	struct rig *rig = rig_new_at(place.data, INT64_C(1790000000) * ML_SEC);
-	list_without_the_last(rig);
-	rig_graph(rig, "'interface':'sim:2'");
+	struct rig *rig = begin(&place);
 	(void)snprintf(file, sizeof file, "%s/meterloom.db", place.data);
 	assert_int_equal(sqlite3_open(file, &db), SQLITE_OK);
 	assert_int_equal(
@@ -404,10 +402,7 @@ static void a_dead_meter_is_known_after_a_restart(void **state)
 {
 	struct place place;
 	(void)state;
-	make_place(&place);
-	struct rig *rig = rig_new_at(place.data, INT64_C(1790000000) * ML_SEC);
-	list_without_the_last(rig);
-	rig_graph(rig, "'interface':'sim:2'");
+	struct rig *rig = begin(&place);
 	for (int i = 0; i < 3; i++)
 		round_of(rig);
 	const ml_time slow = readout_of(rig, 2).took;
