@@ -3,10 +3,12 @@
  */
 #include "sim/run.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -17,9 +19,11 @@
 
 enum { ARGUMENTS_MAX = 24 };
 
-void run_begin(struct run *run, const char *program, const char *const *arguments, long file_limit)
+static void begin(struct run *run, const char *program, const char *const *arguments,
+	long file_limit, bool typing)
 {
 	int ends[2];
+	int in[2] = {-1, -1};
 	char *argv[ARGUMENTS_MAX] = {(char *)(uintptr_t)program};
 	for (size_t i = 0; arguments[i]; i++) {
 		assert_true(i + 2 < ARGUMENTS_MAX);
@@ -27,9 +31,14 @@ void run_begin(struct run *run, const char *program, const char *const *argument
 	}
 	memset(run, 0, sizeof *run);
 	assert_int_equal(pipe(ends), 0);
+	if (typing)
+		assert_int_equal(pipe2(in, O_CLOEXEC), 0);
+	else
+		assert_true((in[0] = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0);
 	run->pid = fork();
 	assert_true(run->pid >= 0);
 	if (run->pid == 0) {
+		(void)dup2(in[0], STDIN_FILENO);
 		(void)dup2(ends[1], STDOUT_FILENO);
 		(void)dup2(ends[1], STDERR_FILENO);
 		(void)close(ends[0]);
@@ -43,7 +52,24 @@ void run_begin(struct run *run, const char *program, const char *const *argument
 		_exit(127);
 	}
 	(void)close(ends[1]);
+	(void)close(in[0]);
 	run->out = ends[0];
+	run->in = in[1];
+}
+
+void run_begin(struct run *run, const char *program, const char *const *arguments, long file_limit)
+{
+	begin(run, program, arguments, file_limit, false);
+}
+
+void run_begin_typing(struct run *run, const char *program, const char *const *arguments)
+{
+	begin(run, program, arguments, 0, true);
+}
+
+void run_type(const struct run *run, const char *line)
+{
+	assert_int_equal(write(run->in, line, strlen(line)), (ssize_t)strlen(line));
 }
 
 void run_listen_for(struct run *run, const char *part)
@@ -72,6 +98,8 @@ int run_end(struct run *run, int with)
 	run_listen_for(run, NULL);
 	assert_int_equal(waitpid(run->pid, &status, 0), run->pid);
 	(void)close(run->out);
+	if (run->in >= 0)
+		(void)close(run->in);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }
 

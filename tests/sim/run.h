@@ -11,6 +11,7 @@ enum { RUN_OUTPUT_MAX = 65536, RUN_PATIENCE = 30000 /* ms */ };
 
 struct run {
 	pid_t pid;
+	int in;  /* its standard input; -1: /dev/null */
 	int out; /* its standard output and standard error */
 	char text[RUN_OUTPUT_MAX];
 	size_t length;
@@ -18,6 +19,9 @@ struct run {
 
 /* Begins `program`; arguments end with NULL. With `file_limit` its files cannot be larger. */
 void run_begin(struct run *run, const char *program, const char *const *arguments, long file_limit);
+/* Begins it as one to whom lines are typed. */
+void run_begin_typing(struct run *run, const char *program, const char *const *arguments);
+void run_type(const struct run *run, const char *line);
 /* Reads what it says until that holds `part`, or to the end where it is NULL. */
 void run_listen_for(struct run *run, const char *part);
 /* Sends it a signal (0: none) and awaits its end: its exit code, or minus the signal. */

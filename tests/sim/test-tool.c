@@ -17,54 +17,29 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "mbus/frame.h"
+#include "sim/run.h"
 
-enum { PATIENCE = 30000 /* ms */, SILENCE = 300 /* ms */, ARGUMENTS_MAX = 20, OUTPUT_MAX = 16384 };
-
-struct run {
-	pid_t pid;
-	int in;  /* its standard input; -1: /dev/null */
-	int out; /* its standard output and standard error */
-	char text[OUTPUT_MAX];
-	size_t length;
-};
+enum { SILENCE = 300 /* ms */, ARGUMENTS_MAX = 20 };
 
 static const char *program;
 
 static void begin_with_input(struct run *run, const char *const *arguments, bool input)
 {
-	int ends[2];
-	int in[2] = {-1, -1};
-	char *argv[ARGUMENTS_MAX] = {(char *)(uintptr_t)program, (char *)(uintptr_t) "sim"};
-	for (size_t i = 0; arguments[i]; i++)
-		argv[i + 2] = (char *)(uintptr_t)arguments[i];
-	*run = (struct run){.in = -1};
-	assert_int_equal(pipe(ends), 0);
-	if (input)
-		assert_int_equal(pipe2(in, O_CLOEXEC), 0);
-	else
-		assert_true((in[0] = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0);
-	run->pid = fork();
-	assert_true(run->pid >= 0);
-	if (run->pid == 0) {
-		(void)dup2(in[0], STDIN_FILENO);
-		(void)dup2(ends[1], STDOUT_FILENO);
-		(void)dup2(ends[1], STDERR_FILENO);
-		(void)close(ends[0]);
-		(void)close(ends[1]);
-		(void)execv(program, argv);
-		_exit(127);
+	const char *argv[ARGUMENTS_MAX] = {"sim"};
+	for (size_t i = 0; arguments[i]; i++) {
+		assert_true(i + 2 < ARGUMENTS_MAX);
+		argv[i + 1] = arguments[i];
 	}
-	(void)close(ends[1]);
-	(void)close(in[0]);
-	run->out = ends[0];
-	run->in = in[1];
+	if (input)
+		run_begin_typing(run, program, argv);
+	else
+		run_begin(run, program, argv, 0);
 }
 
 static void begin(struct run *run, const char *const *arguments)
@@ -72,51 +47,12 @@ static void begin(struct run *run, const char *const *arguments)
 	begin_with_input(run, arguments, false);
 }
 
-static void type(const struct run *run, const char *line)
-{
-	assert_int_equal(write(run->in, line, strlen(line)), (ssize_t)strlen(line));
-}
-
-/* Reads what it says until that holds `part`, or to the end where it is NULL. */
-static void listen_for(struct run *run, const char *part)
-{
-	while (!part || !strstr(run->text, part)) {
-		struct pollfd fd = {.fd = run->out, .events = POLLIN};
-		assert_true(run->length + 1 < sizeof run->text);
-		if (poll(&fd, 1, PATIENCE) != 1)
-			fail_msg("it does not say '%s' but: %s", part, run->text);
-		const ssize_t n =
-			read(run->out, run->text + run->length, sizeof run->text - 1 - run->length);
-		if (n <= 0 && part)
-			fail_msg("it ended without '%s': %s", part, run->text);
-		if (n <= 0)
-			return;
-		run->length += (size_t)n;
-		run->text[run->length] = '\0';
-	}
-}
-
-/* Its exit code. */
-static int end(struct run *run, int with)
-{
-	int status = 0;
-	if (with)
-		assert_int_equal(kill(run->pid, with), 0);
-	listen_for(run, NULL);
-	assert_int_equal(waitpid(run->pid, &status, 0), run->pid);
-	(void)close(run->out);
-	if (run->in >= 0)
-		(void)close(run->in);
-	assert_true(WIFEXITED(status));
-	return WEXITSTATUS(status);
-}
-
 static void list_is_written(void **state)
 {
 	(void)state;
 	struct run run;
 	begin(&run, (const char *[]){"--meters", "3", "--list", "-", NULL});
-	assert_int_equal(end(&run, 0), 0);
+	assert_int_equal(run_end(&run, 0), 0);
 	assert_non_null(strstr(run.text, "Position,SecondaryAddress,BaudRate,"));
 	unsigned lines = 0;
 	for (const char *c = run.text; (c = strchr(c, '\n')); c++)
@@ -124,10 +60,10 @@ static void list_is_written(void **state)
 	assert_int_equal(lines, 4);
 	struct run again;
 	begin(&again, (const char *[]){"--meters", "3", "--list", "-", NULL});
-	assert_int_equal(end(&again, 0), 0);
+	assert_int_equal(run_end(&again, 0), 0);
 	assert_string_equal(again.text, run.text);
 	begin(&again, (const char *[]){"--meters", "3", "--seed", "2", "--list", "-", NULL});
-	assert_int_equal(end(&again, 0), 0);
+	assert_int_equal(run_end(&again, 0), 0);
 	assert_string_not_equal(again.text, run.text);
 }
 
@@ -144,15 +80,15 @@ static void wrong_usage_is_told(void **state)
 		struct run run;
 		const char *const arguments[] = {cases[i][0], cases[i][1], NULL};
 		begin(&run, arguments);
-		assert_int_equal(end(&run, 0), 2);
+		assert_int_equal(run_end(&run, 0), 2);
 		assert_true(run.length > 20);
 	}
 	struct run run;
 	begin(&run, (const char *[]){"--head-end", "--head-end-answers", "fly", NULL});
-	assert_int_equal(end(&run, 0), 1);
+	assert_int_equal(run_end(&run, 0), 1);
 	assert_non_null(strstr(run.text, "expected a status"));
 	begin(&run, (const char *[]){"--help", NULL});
-	assert_int_equal(end(&run, 0), 0);
+	assert_int_equal(run_end(&run, 0), 0);
 	assert_non_null(strstr(run.text, "Usage: meterloom sim"));
 }
 
@@ -214,7 +150,7 @@ static void ask_meter(const char *device)
 		while (frame.kind == 0) {
 			uint8_t byte = 0;
 			struct pollfd p = {.fd = fd, .events = POLLIN};
-			assert_int_equal(poll(&p, 1, PATIENCE), 1);
+			assert_int_equal(poll(&p, 1, RUN_PATIENCE), 1);
 			assert_int_equal(read(fd, &byte, 1), 1);
 			(void)mbus_parser_feed(&parser, &byte, 1, &frame);
 		}
@@ -234,8 +170,8 @@ static void leave_meter_speaking(const char *device)
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, bytes, length), (ssize_t)length);
 	struct pollfd p = {.fd = fd, .events = POLLIN};
-	assert_int_equal(poll(&p, 1, PATIENCE), 1);
-	for (int tries = 0; left > 0 && tries < PATIENCE; tries += 5) {
+	assert_int_equal(poll(&p, 1, RUN_PATIENCE), 1);
+	for (int tries = 0; left > 0 && tries < RUN_PATIENCE; tries += 5) {
 		(void)close(fd);
 		(void)poll(NULL, 0, 5);
 		fd = open(device, O_RDWR | O_NOCTTY);
@@ -280,7 +216,7 @@ static void programs_set_a_terminal_one_after_the_other(void **state)
 	(void)snprintf(link, sizeof link, "%s/bus", folder);
 	begin_with_input(
 		&run, (const char *[]){"--fast", "--meters", "2", "--link", link, NULL}, true);
-	listen_for(&run, "2 meters at serial:");
+	run_listen_for(&run, "2 meters at serial:");
 	for (int i = 0; i < 4; i++) {
 		struct termios t = {.c_cflag = CS8 | CREAD | CLOCAL | PARENB};
 		const int fd = open(link, O_RDWR | O_NOCTTY | O_CLOEXEC);
@@ -288,16 +224,16 @@ static void programs_set_a_terminal_one_after_the_other(void **state)
 		(void)cfsetispeed(&t, B2400);
 		(void)cfsetospeed(&t, B2400);
 		assert_int_equal(tcsetattr(fd, TCSANOW, &t), 0);
-		assert_true(answers(fd, 2, PATIENCE));
+		assert_true(answers(fd, 2, RUN_PATIENCE));
 		(void)close(fd);
 		/* It sees within 20 ms that nobody is there any more; an order comes after that. */
-		type(&run, "wait 100ms\nlist\n");
-		listen_for(&run, "2 meters, good");
+		run_type(&run, "wait 100ms\nlist\n");
+		run_listen_for(&run, "2 meters, good");
 		run.length = 0;
 		run.text[0] = '\0';
 	}
-	type(&run, "quit\n");
-	assert_int_equal(end(&run, 0), 0);
+	run_type(&run, "quit\n");
+	assert_int_equal(run_end(&run, 0), 0);
 	assert_int_equal(rmdir(folder), 0);
 }
 
@@ -317,7 +253,7 @@ static void meters_and_head_end_run_until_they_are_stopped(void **state)
 	begin(&run, (const char *[]){"--meters", "2", "--fast", "--link", link, "--head-end",
 			    "127.0.0.1:0", "--head-end-directory", reports, "--head-end-answers",
 			    "503", NULL});
-	listen_for(&run, "reports are kept in");
+	run_listen_for(&run, "reports are kept in");
 	assert_non_null(strstr(run.text, "2 meters at serial:"));
 	ask_meter(link);
 	leave_meter_speaking(link);
@@ -328,11 +264,11 @@ static void meters_and_head_end_run_until_they_are_stopped(void **state)
 	assert_non_null(at);
 	(void)snprintf(url, sizeof url, "%.*s", (int)strcspn(at, ", \n"), at);
 	assert_int_equal(send_report(url), 503);
-	listen_for(&run, "report 1: values.csv, 4 bytes, answered 503");
+	run_listen_for(&run, "report 1: values.csv, 4 bytes, answered 503");
 	assert_int_equal(send_report(url), 200);
-	listen_for(&run, "report 2: values.csv, 4 bytes, answered 200");
+	run_listen_for(&run, "report 2: values.csv, 4 bytes, answered 200");
 	assert_int_equal(access(report, R_OK), 0);
-	assert_int_equal(end(&run, SIGTERM), 0);
+	assert_int_equal(run_end(&run, SIGTERM), 0);
 	assert_int_not_equal(access(link, F_OK), 0);
 	assert_int_equal(unlink(report), 0);
 	assert_int_equal(rmdir(reports), 0);
@@ -347,39 +283,39 @@ static void meters_are_unplugged_by_hand(void **state)
 		(const char *[]){"--fast", "--meters", "3", "--tcp", "0", "--bus", "name=east",
 			"--bus", "name=west&fault=meter-silent,which=3", NULL},
 		true);
-	listen_for(&run, "west: 3 meters at");
+	run_listen_for(&run, "west: 3 meters at");
 	const int east = connect_to(&run, "east");
 	const int west = connect_to(&run, "west");
-	assert_true(answers(east, 3, PATIENCE));
+	assert_true(answers(east, 3, RUN_PATIENCE));
 	assert_false(answers(west, 3, SILENCE)); /* by its own fault */
-	assert_true(answers(east, 2, PATIENCE));
-	type(&run, "unplug 2 on east\n");
-	listen_for(&run, "done: unplug 2 on east");
+	assert_true(answers(east, 2, RUN_PATIENCE));
+	run_type(&run, "unplug 2 on east\n");
+	run_listen_for(&run, "done: unplug 2 on east");
 	assert_false(answers(east, 2, SILENCE));
-	assert_true(answers(west, 2, PATIENCE));
-	type(&run, "plug 2 on east\ncut on west\n");
-	listen_for(&run, "done: cut on west");
-	assert_true(answers(east, 2, PATIENCE));
+	assert_true(answers(west, 2, RUN_PATIENCE));
+	run_type(&run, "plug 2 on east\ncut on west\n");
+	run_listen_for(&run, "done: cut on west");
+	assert_true(answers(east, 2, RUN_PATIENCE));
 	assert_false(answers(west, 2, SILENCE));
-	type(&run, "list on west\n");
-	listen_for(&run, "3 meters, cut");
+	run_type(&run, "list on west\n");
+	run_listen_for(&run, "3 meters, cut");
 	/* The converter goes away, and comes back at its port. */
-	type(&run, "join on west\nbreak on east\n");
-	listen_for(&run, "done: break on east");
+	run_type(&run, "join on west\nbreak on east\n");
+	run_listen_for(&run, "done: break on east");
 	assert_false(answers(east, 2, SILENCE));
 	int again;
 	while ((again = connect_to(&run, "east")) >= 0)
 		(void)close(again); /* until it has gone */
-	type(&run, "mend on east\n");
-	listen_for(&run, "done: mend on east");
+	run_type(&run, "mend on east\n");
+	run_listen_for(&run, "done: mend on east");
 	while ((again = connect_to(&run, "east")) < 0)
 		;
-	assert_true(answers(again, 2, PATIENCE));
+	assert_true(answers(again, 2, RUN_PATIENCE));
 	(void)close(again);
 	(void)close(east);
 	(void)close(west);
-	type(&run, "quit\n");
-	assert_int_equal(end(&run, 0), 0);
+	run_type(&run, "quit\n");
+	assert_int_equal(run_end(&run, 0), 0);
 }
 
 static void script_that_is_wrong_ends_with_1(void **state)
@@ -387,10 +323,10 @@ static void script_that_is_wrong_ends_with_1(void **state)
 	(void)state;
 	struct run run;
 	begin_with_input(&run, (const char *[]){"--tcp", "0", NULL}, true);
-	type(&run, "unplugg 3\nunplug 300 # there is none\n  \nwait 10ms\nquit");
+	run_type(&run, "unplugg 3\nunplug 300 # there is none\n  \nwait 10ms\nquit");
 	(void)close(run.in);
 	run.in = -1;
-	assert_int_equal(end(&run, 0), 1);
+	assert_int_equal(run_end(&run, 0), 1);
 	assert_non_null(strstr(run.text, "did you mean unplug?"));
 	assert_non_null(strstr(run.text, "the bus has 20"));
 }
@@ -406,7 +342,7 @@ static void faults_that_nothing_can_have_are_told(void **state)
 	for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
 		struct run run;
 		begin(&run, (const char *[]){"--meters", "3", "--fault", faults[i][0], NULL});
-		assert_int_equal(end(&run, 0), 2);
+		assert_int_equal(run_end(&run, 0), 2);
 		assert_non_null(strstr(run.text, faults[i][1]));
 	}
 }
@@ -424,18 +360,18 @@ static void faults_are_read_from_a_file(void **state)
 	/* Meters of several buses are counted on. */
 	begin(&run, (const char *[]){"--fast", "--meters", "3", "--tcp", "0", "--buses", "2",
 			    "--faults", path, NULL});
-	listen_for(&run, "bus2: 3 meters at");
+	run_listen_for(&run, "bus2: 3 meters at");
 	for (int i = 0; i < 2; i++) {
 		const int fd = connect_to(&run, i == 0 ? "bus1" : "bus2");
-		assert_int_equal(answers(fd, 1, i == 0 ? PATIENCE : SILENCE), i == 0);
-		assert_int_equal(answers(fd, 2, i == 1 ? PATIENCE : SILENCE), i == 1);
-		assert_true(answers(fd, 3, PATIENCE));
+		assert_int_equal(answers(fd, 1, i == 0 ? RUN_PATIENCE : SILENCE), i == 0);
+		assert_int_equal(answers(fd, 2, i == 1 ? RUN_PATIENCE : SILENCE), i == 1);
+		assert_true(answers(fd, 3, RUN_PATIENCE));
 		(void)close(fd);
 	}
-	assert_int_equal(end(&run, SIGTERM), 0);
+	assert_int_equal(run_end(&run, SIGTERM), 0);
 	assert_int_equal(truncate(path, 20), 0);
 	begin(&run, (const char *[]){"--faults", path, NULL});
-	assert_int_equal(end(&run, 0), 2);
+	assert_int_equal(run_end(&run, 0), 2);
 	assert_non_null(strstr(run.text, path));
 	assert_non_null(strstr(run.text, ":1:"));
 	assert_int_equal(unlink(path), 0);
@@ -446,13 +382,13 @@ static void buses_are_listed_with_their_names(void **state)
 	(void)state;
 	struct run run;
 	begin(&run, (const char *[]){"--meters", "2", "--buses", "2", "--list", "-", NULL});
-	assert_int_equal(end(&run, 0), 0);
+	assert_int_equal(run_end(&run, 0), 0);
 	assert_non_null(strstr(run.text, ",bus1,active"));
 	assert_non_null(strstr(run.text, ",bus2,active"));
 	begin(&run, (const char *[]){"--bus", "name=a", "--bus", "name=a", "--list", "-", NULL});
-	assert_int_equal(end(&run, 0), 2);
+	assert_int_equal(run_end(&run, 0), 2);
 	begin(&run, (const char *[]){"--list-faults", NULL});
-	assert_int_equal(end(&run, 0), 0);
+	assert_int_equal(run_end(&run, 0), 0);
 	assert_non_null(strstr(run.text, "meter-babbling "));
 }
 
