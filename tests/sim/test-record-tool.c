@@ -100,6 +100,15 @@ static void begin_meters(struct run *meters, const struct names *n)
 	run_listen_for(meters, "2 meters at");
 }
 
+/* Records the bus to a file, for a master at the tap. */
+static void begin_record(struct run *record, const struct names *n, long file_limit)
+{
+	run_begin(record, program,
+		(const char *[]){"record", n->interface, "--link", n->tap, "--out", n->out, NULL},
+		file_limit);
+	run_listen_for(record, "the master's interface is");
+}
+
 /* Reads a file until it holds `part`. */
 static void await_in_file(const char *path, const char *part, char *text, size_t size)
 {
@@ -175,10 +184,7 @@ static void rate_of_the_master_is_taken_over(void **state)
 		(const char *[]){"sim", "--meters", "2", "--link", n->bus, "--baud", "9600", NULL},
 		0);
 	run_listen_for(&meters, "2 meters at");
-	run_begin(&record, program,
-		(const char *[]){"record", n->interface, "--link", n->tap, "--out", n->out, NULL},
-		0);
-	run_listen_for(&record, "the master's interface is");
+	begin_record(&record, n, 0);
 	const int fd = open_terminal(n->tap, B9600);
 	/* At 2400 baud no meter would understand. */
 	assert_true(ask(fd, 1, answer) > 0);
@@ -196,10 +202,7 @@ static void killed_it_leaves_a_recording(void **state)
 	uint8_t answer[MBUS_FRAME_MAX];
 	char text[8192];
 	begin_meters(&meters, n);
-	run_begin(&record, program,
-		(const char *[]){"record", n->interface, "--link", n->tap, "--out", n->out, NULL},
-		0);
-	run_listen_for(&record, "the master's interface is");
+	begin_record(&record, n, 0);
 	const int fd = open_terminal(n->tap, B2400);
 	(void)ask(fd, 1, answer);
 	await_in_file(n->out, " < E5\n", text, sizeof text);
@@ -218,10 +221,7 @@ static void full_disk_is_told_and_what_came_before_is_kept(void **state)
 	uint8_t answer[MBUS_FRAME_MAX];
 	char text[8192];
 	begin_meters(&meters, n);
-	run_begin(&record, program,
-		(const char *[]){"record", n->interface, "--link", n->tap, "--out", n->out, NULL},
-		300);
-	run_listen_for(&record, "the master's interface is");
+	begin_record(&record, n, 300);
 	const int fd = open_terminal(n->tap, B2400);
 	(void)ask(fd, 1, answer);
 	run_listen_for(&record, "bytes are kept");
@@ -243,10 +243,7 @@ static void lost_interface_is_told_and_what_came_before_is_kept(void **state)
 	uint8_t answer[MBUS_FRAME_MAX];
 	char text[8192], kept[160];
 	begin_meters(&meters, n);
-	run_begin(&record, program,
-		(const char *[]){"record", n->interface, "--link", n->tap, "--out", n->out, NULL},
-		0);
-	run_listen_for(&record, "the master's interface is");
+	begin_record(&record, n, 0);
 	const int fd = open_terminal(n->tap, B2400);
 	(void)ask(fd, 1, answer);
 	assert_int_equal(run_end(&meters, SIGTERM), 0);
