@@ -24,57 +24,82 @@ static bool by_primary(const struct sim_meter *meter, size_t index, enum sim_add
 	return addressing == SIM_PRIMARY || (addressing == SIM_MIXED && index % 2 == 0);
 }
 
-static void append_row(const struct sim_list_part *part, size_t index,
-	enum sim_addressing addressing, struct ml_buffer *out)
+/* Its position is written to `position`, which must outlive the row. */
+static struct sim_list_row row_of(const struct sim_list_part *part, size_t index,
+	enum sim_addressing addressing, char position[POSITION_TEXT])
+{
+	const struct sim_meter *meter = sim_line_meter(part->line, index);
+	position_text(part, index, position);
+	return (struct sim_list_row){
+		.position = position,
+		.bus = part->bus,
+		.identity = meter->identity,
+		.baud = meter->baud ? meter->baud : part->baud,
+		.primary = meter->primary,
+		.by_primary = by_primary(meter, index, addressing),
+	};
+}
+
+void sim_list_csv_head(struct ml_buffer *out)
+{
+	ml_buffer_appendf(out, "Position,SecondaryAddress,BaudRate,AddressingMode,PrimaryAddress,"
+			       "EnhancedAddress,Bus,State\r\n");
+}
+
+void sim_list_csv_row(const struct sim_list_row *row, struct ml_buffer *out)
 {
 	char secondary[METER_SECONDARY_TEXT_MAX];
-	char position[POSITION_TEXT];
-	const struct sim_meter *meter = sim_line_meter(part->line, index);
-	meter_secondary_format(meter->identity, secondary);
-	position_text(part, index, position);
-	ml_buffer_appendf(out, "%s,%s,%u,%s,", position, secondary,
-		meter->baud ? meter->baud : part->baud,
-		by_primary(meter, index, addressing) ? "primary" : "secondary");
-	if (meter->primary > 0)
-		ml_buffer_appendf(out, "%u", meter->primary);
-	ml_buffer_appendf(out, ",,%s,active\r\n", part->bus);
+	meter_secondary_format(row->identity, secondary);
+	ml_buffer_appendf(out, "%s,%s,%u,%s,", row->position, secondary, row->baud,
+		row->by_primary ? "primary" : "secondary");
+	if (row->primary > 0)
+		ml_buffer_appendf(out, "%u", row->primary);
+	ml_buffer_appendf(out, ",,%s,active\r\n", row->bus);
 }
 
 void sim_list_csv(const struct sim_list_part *parts, size_t count, enum sim_addressing addressing,
 	struct ml_buffer *out)
 {
-	ml_buffer_appendf(out, "Position,SecondaryAddress,BaudRate,AddressingMode,PrimaryAddress,"
-			       "EnhancedAddress,Bus,State\r\n");
+	char position[POSITION_TEXT];
+	sim_list_csv_head(out);
 	for (size_t p = 0; p < count; p++) {
-		for (size_t i = 0; i < sim_line_meter_count(parts[p].line); i++)
-			append_row(&parts[p], i, addressing, out);
+		for (size_t i = 0; i < sim_line_meter_count(parts[p].line); i++) {
+			const struct sim_list_row row = row_of(&parts[p], i, addressing, position);
+			sim_list_csv_row(&row, out);
+		}
 	}
+}
+
+void sim_list_json_row(const struct sim_list_row *row, struct ml_json_writer *w)
+{
+	char secondary[METER_SECONDARY_TEXT_MAX];
+	ml_json_key(w, "position");
+	ml_json_string(w, row->position);
+	meter_secondary_format(row->identity, secondary);
+	ml_json_key(w, "secondary_address");
+	ml_json_string(w, secondary);
+	ml_json_key(w, "baud");
+	ml_json_unsigned(w, row->baud);
+	ml_json_key(w, "mode");
+	ml_json_string(w, row->by_primary ? "primary" : "secondary");
+	ml_json_key(w, "primary_address");
+	if (row->primary > 0)
+		ml_json_unsigned(w, row->primary);
+	else
+		ml_json_null(w);
+	ml_json_key(w, "bus");
+	ml_json_string(w, row->bus);
 }
 
 static void write_meter(const struct sim_list_part *part, size_t index,
 	enum sim_addressing addressing, struct ml_json_writer *w)
 {
-	char text[POSITION_TEXT];
+	char position[POSITION_TEXT];
 	char manufacturer[METER_MANUFACTURER_TEXT_MAX];
 	const struct sim_meter *meter = sim_line_meter(part->line, index);
+	const struct sim_list_row row = row_of(part, index, addressing, position);
 	ml_json_begin_object(w);
-	position_text(part, index, text);
-	ml_json_key(w, "position");
-	ml_json_string(w, text);
-	meter_secondary_format(meter->identity, text);
-	ml_json_key(w, "secondary_address");
-	ml_json_string(w, text);
-	ml_json_key(w, "baud");
-	ml_json_unsigned(w, meter->baud ? meter->baud : part->baud);
-	ml_json_key(w, "mode");
-	ml_json_string(w, by_primary(meter, index, addressing) ? "primary" : "secondary");
-	ml_json_key(w, "primary_address");
-	if (meter->primary > 0)
-		ml_json_unsigned(w, meter->primary);
-	else
-		ml_json_null(w);
-	ml_json_key(w, "bus");
-	ml_json_string(w, part->bus);
+	sim_list_json_row(&row, w);
 	meter_manufacturer_format(meter->identity.manufacturer, manufacturer);
 	ml_json_key(w, "manufacturer");
 	ml_json_string(w, meter->fixed ? NULL : manufacturer);

@@ -4,8 +4,11 @@
 #ifndef SIM_LIST_H
 #define SIM_LIST_H
 
+#include <stdbool.h>
+
 #include <meterloom/json.h>
 
+#include "meter/identity.h"
 #include "sim/line.h"
 
 enum sim_addressing { SIM_MIXED, SIM_PRIMARY, SIM_SECONDARY };
@@ -26,7 +29,24 @@ void sim_list_csv(const struct sim_list_part *parts, size_t count, enum sim_addr
 void sim_list_json(const struct sim_list_part *parts, size_t count, enum sim_addressing addressing,
 	struct ml_buffer *out);
 
-/* Each meter as it is now, for people: [{"meter": 1, "id": …, "unplugged": true}]. */
+/* ---- Row by row, whatever is listed ---- */
+
+struct sim_list_row {
+	const char *position, *bus;
+	struct meter_identity identity;
+	unsigned baud;
+	unsigned primary; /* 0: none, or not known */
+	bool by_primary;  /* how it is to be asked */
+};
+
+void sim_list_csv_head(struct ml_buffer *out);
+void sim_list_csv_row(const struct sim_list_row *row, struct ml_buffer *out);
+/* Its members; the object is begun and ended by the caller. */
+void sim_list_json_row(const struct sim_list_row *row, struct ml_json_writer *w);
+
+/* ---- For people ---- */
+
+/* Each meter as it is now: [{"meter": 1, "id": …, "unplugged": true}]. */
 void sim_list_meters(const struct sim_line *line, struct ml_json_writer *w);
 
 #endif

@@ -10,6 +10,7 @@
 
 #include "mbus/link.h"
 #include "meter/address.h"
+#include "sim/list.h"
 #include "sim/recording_file.h"
 #include "sim/recording_frames.h"
 
@@ -87,64 +88,46 @@ static int on_event(
 	return g->result;
 }
 
-static bool by_primary(const struct found *found)
+/* Its position is written to `position`, which must outlive the row. */
+static struct sim_list_row row_of(
+	const struct gathering *g, size_t index, const char *bus, char position[POSITION_TEXT])
 {
-	return found->primary > 0 && !found->selected;
-}
-
-static void position_text(const struct found *found, size_t index, char out[POSITION_TEXT])
-{
-	(void)snprintf(out, POSITION_TEXT, "%s %zu",
+	const struct found *found = &g->found[index];
+	(void)snprintf(position, POSITION_TEXT, "%s %zu",
 		found->whole ? meter_medium_name(found->identity.medium) : "meter", index + 1);
+	return (struct sim_list_row){
+		.position = position,
+		.bus = bus ? bus : "",
+		.identity = found->identity,
+		.baud = found->baud,
+		.primary = found->primary,
+		.by_primary = found->primary > 0 && !found->selected,
+	};
 }
 
 static void write_csv(const struct gathering *g, const char *bus, struct ml_buffer *out)
 {
-	char secondary[METER_SECONDARY_TEXT_MAX];
 	char position[POSITION_TEXT];
-	ml_buffer_appendf(out, "Position,SecondaryAddress,BaudRate,AddressingMode,PrimaryAddress,"
-			       "EnhancedAddress,Bus,State\r\n");
+	sim_list_csv_head(out);
 	for (size_t i = 0; i < g->count; i++) {
-		const struct found *found = &g->found[i];
-		(void)meter_secondary_format(found->identity, secondary);
-		position_text(found, i, position);
-		ml_buffer_appendf(out, "%s,%s,%u,%s,", position, secondary, found->baud,
-			by_primary(found) ? "primary" : "secondary");
-		if (found->primary > 0)
-			ml_buffer_appendf(out, "%u", found->primary);
-		ml_buffer_appendf(out, ",,%s,active\r\n", bus ? bus : "");
+		const struct sim_list_row row = row_of(g, i, bus, position);
+		sim_list_csv_row(&row, out);
 	}
 }
 
 static void write_json(const struct gathering *g, const char *bus, struct ml_buffer *out)
 {
 	struct ml_json_writer w;
-	char text[POSITION_TEXT];
+	char position[POSITION_TEXT];
 	ml_json_writer_init(&w, out);
 	w.pretty = true;
 	ml_json_begin_object(&w);
 	ml_json_key(&w, "meters");
 	ml_json_begin_array(&w);
 	for (size_t i = 0; i < g->count; i++) {
-		const struct found *found = &g->found[i];
+		const struct sim_list_row row = row_of(g, i, bus, position);
 		ml_json_begin_object(&w);
-		position_text(found, i, text);
-		ml_json_key(&w, "position");
-		ml_json_string(&w, text);
-		(void)meter_secondary_format(found->identity, text);
-		ml_json_key(&w, "secondary_address");
-		ml_json_string(&w, text);
-		ml_json_key(&w, "baud");
-		ml_json_unsigned(&w, found->baud);
-		ml_json_key(&w, "mode");
-		ml_json_string(&w, by_primary(found) ? "primary" : "secondary");
-		ml_json_key(&w, "primary_address");
-		if (found->primary > 0)
-			ml_json_unsigned(&w, found->primary);
-		else
-			ml_json_null(&w);
-		ml_json_key(&w, "bus");
-		ml_json_string(&w, bus ? bus : "");
+		sim_list_json_row(&row, &w);
 		ml_json_end_object(&w);
 	}
 	ml_json_end_array(&w);
