@@ -4,8 +4,8 @@
  * The service "sim-buses". A bus is made when its interface is opened first and stays as it is
  * until the engine ends: what was unplugged stays unplugged while a graph is applied.
  *
- * Thread-safety: all functions from any thread. What lies behind sim_held_bus() is touched between
- * sim_held_lock() and sim_held_unlock() alone.
+ * Thread-safety: all functions from any thread. The bus is touched between sim_held_lock(),
+ * which gives it, and sim_held_unlock() alone.
  */
 #ifndef SIM_BUSES_H
 #define SIM_BUSES_H
