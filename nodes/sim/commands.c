@@ -40,17 +40,16 @@ struct params {
 static const struct ml_param bus_params[] = {BUS_ROW, {0}};
 static const struct ml_param meter_params[] = {BUS_ROW, METER_ROW, {0}};
 
-enum { CUT, JOIN, SHORT, UNSHORT, BREAK, MEND, ECHO_ON, ECHO_OFF };
-
+/* By the words of sim/order.h. */
 static const struct ml_choice line_choices[] = {
-	{"cut", CUT, "The cable is cut"},
-	{"join", JOIN, "It is joined again"},
-	{"short", SHORT, "A short circuit"},
-	{"unshort", UNSHORT, "It is gone"},
-	{"break", BREAK, "The interface fails, and cannot be opened"},
-	{"mend", MEND, "It can be opened again"},
-	{"echo", ECHO_ON, "The gateway hears what it sends"},
-	{"unecho", ECHO_OFF, "It does not any more"},
+	{"cut", 0, "The cable is cut"},
+	{"join", 1, "It is joined again"},
+	{"short", 2, "A short circuit"},
+	{"unshort", 3, "It is gone"},
+	{"break", 4, "The interface fails, and cannot be opened"},
+	{"mend", 5, "It can be opened again"},
+	{"echo", 6, "The gateway hears what it sends"},
+	{"unecho", 7, "It does not any more"},
 	{NULL, 0, NULL},
 };
 
@@ -171,12 +170,13 @@ static void run_heal(struct ml_job *job, void *params)
 
 static void run_line(struct ml_job *job, void *params)
 {
-	static const enum sim_state states[] = {
-		SIM_STATE_CUT, SIM_STATE_SHORT, SIM_STATE_BROKEN, SIM_STATE_ECHO};
 	const struct params *p = params;
-	const struct sim_order order = {
-		.kind = SIM_ORDER_STATE, .state = states[p->line / 2], .on = p->line % 2 == 0};
-	give(job, p, &order, 1);
+	struct sim_order order;
+	struct ml_error err = ML_ERROR_NONE;
+	if (sim_order_parse(line_choices[p->line].name, &order, &err) < 0)
+		ml_job_fail(job, &err);
+	else
+		give(job, p, &order, 1);
 }
 
 static void run_fault(struct ml_job *job, void *params)
