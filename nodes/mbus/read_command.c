@@ -16,15 +16,7 @@
 #include "meter/list.h"
 #include "meter/readout.h"
 
-enum { ANY_STATE = -1, UNSERVED_MAX = 32, NAMES_MAX = 160 };
-
-static const struct ml_choice state_choices[] = {
-	{"all", ANY_STATE, "All of them"},
-	{"never", METER_READOUT_NEVER, "Those that nobody tried to read yet"},
-	{"read", METER_READOUT_READ, "Those whose last readout was good"},
-	{"failed", METER_READOUT_FAILED, "Those whose last readout failed"},
-	{NULL, 0, NULL},
-};
+enum { UNSERVED_MAX = 32, NAMES_MAX = 160 };
 
 const struct ml_param mbus_read_param_table[] = {
 	{.name = "meter",
@@ -50,7 +42,7 @@ const struct ml_param mbus_read_param_table[] = {
 		.title = "State",
 		.help = "Only those whose last readout went so.",
 		.preset = "\"all\"",
-		.choices = state_choices},
+		.choices = meter_readout_choices},
 	{0},
 };
 
@@ -115,7 +107,7 @@ static bool is_wanted(const struct mbus_read_params *p, struct meter_readouts *r
 	struct meter_readout readout;
 	if (point->settings.passive || (p->bus && strcmp(point->settings.bus, p->bus) != 0))
 		return false;
-	if (p->state == ANY_STATE)
+	if (p->state == METER_READOUT_ANY)
 		return true;
 	meter_readouts_get(readouts, point->key, &readout);
 	return readout.state == p->state;
@@ -150,7 +142,7 @@ static void tidy(struct plan *plan, const struct mbus_read_params *p)
 			json_decref(part->params);
 			continue;
 		}
-		if (!p->meter && p->state == ANY_STATE)
+		if (!p->meter && p->state == METER_READOUT_ANY)
 			(void)json_object_clear(part->params);
 		plan->parts[kept++] = *part;
 	}
@@ -187,7 +179,7 @@ static int check(const struct plan *plan, const struct mbus_read_params *p, stru
 	char names[NAMES_MAX] = "";
 	size_t used = 0;
 	/* None in this state is an answer. */
-	if (plan->meters > 0 || (plan->unserved_count == 0 && p->state != ANY_STATE))
+	if (plan->meters > 0 || (plan->unserved_count == 0 && p->state != METER_READOUT_ANY))
 		return 0;
 	if (plan->unserved_count == 0)
 		return ml_error_set(err, -ENOENT,

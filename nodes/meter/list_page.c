@@ -9,16 +9,6 @@
 #include "meter/list_private.h"
 #include "meter/readout.h"
 
-enum { ANY_STATE = -1 };
-
-static const struct ml_choice state_choices[] = {
-	{"all", ANY_STATE, "All of them"},
-	{"never", METER_READOUT_NEVER, "Those that nobody tried to read yet"},
-	{"read", METER_READOUT_READ, "Those whose last readout was good"},
-	{"failed", METER_READOUT_FAILED, "Those whose last readout failed"},
-	{NULL, 0, NULL},
-};
-
 const struct ml_param meter_list_param_table[] = {
 	{.name = "meter",
 		.kind = ML_PARAM_STRING,
@@ -33,7 +23,7 @@ const struct ml_param meter_list_param_table[] = {
 		.title = "State",
 		.help = "Only those whose last readout went so.",
 		.preset = "\"all\"",
-		.choices = state_choices},
+		.choices = meter_readout_choices},
 	{.name = "bus",
 		.kind = ML_PARAM_STRING,
 		.offset = offsetof(struct meter_list_params, bus),
@@ -85,7 +75,7 @@ static void show(struct page *page, const struct meter_point *point)
 	meter_readouts_get(page->readouts, point->key, &readout);
 	if (!point->settings.passive)
 		page->states[readout.state]++;
-	if (p->state != ANY_STATE && p->state != readout.state)
+	if (p->state != METER_READOUT_ANY && p->state != readout.state)
 		return;
 	page->total++;
 	if (page->skip > 0) {

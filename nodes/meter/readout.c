@@ -15,6 +15,14 @@
 
 static const struct meter_readout_moment NO_MOMENT = {ML_TIME_NONE, ML_TIME_NONE};
 
+const struct ml_choice meter_readout_choices[] = {
+	{"all", METER_READOUT_ANY, "All of them"},
+	{"never", METER_READOUT_NEVER, "Those that nobody tried to read yet"},
+	{"read", METER_READOUT_READ, "Those whose last readout was good"},
+	{"failed", METER_READOUT_FAILED, "Those whose last readout failed"},
+	{NULL, 0, NULL},
+};
+
 struct meter_readouts *meter_readouts(struct ml_engine *engine)
 {
 	return ml_service(engine, METER_READOUT_SERVICE);

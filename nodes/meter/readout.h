@@ -18,6 +18,7 @@
 
 #include <meterloom/clock.h>
 #include <meterloom/json.h>
+#include <meterloom/param.h>
 
 struct meter_readouts;
 struct ml_engine;
@@ -28,6 +29,10 @@ enum meter_readout_state {
 	METER_READOUT_FAILED, /* the last try failed */
 	METER_READOUT_STATES,
 };
+
+/* Which of the meters a person wants, as a parameter: one of the states, or this. */
+enum { METER_READOUT_ANY = -1 };
+extern const struct ml_choice meter_readout_choices[];
 
 enum { METER_READOUT_RECENT_MAX = 16 }; /* of a point, since the start */
 
