@@ -402,17 +402,30 @@ static int choose(struct install *in, const struct mbus_install_params *p, struc
 {
 	const struct meter_snapshot *snapshot = meter_list_snapshot(in->source->list);
 	const size_t most = p->points.count ? p->points.count : snapshot->point_count;
+	uint32_t *keys = calloc(most + 1, sizeof *keys); /* of the items, in their order */
+	int result = 0;
 	in->items = calloc(most + 1, sizeof *in->items);
-	for (size_t i = 0; in->items && i < p->points.count; i++)
+	if (!keys || !in->items) {
+		result = ml_error_set(err, -ENOMEM, "out of memory");
+		goto out;
+	}
+	for (size_t i = 0; i < p->points.count; i++) {
+		const uint32_t key = (uint32_t)p->points.items[i];
+		if (meter_keys_have(keys, in->count, key))
+			continue;
+		keys[in->count] = key;
 		in->items[in->count++] = (struct item){
-			.point = (uint32_t)p->points.items[i],
+			.point = key,
 			.line = i < p->lines.count ? (uint32_t)p->lines.items[i] : 0,
 		};
-	for (size_t i = 0; in->items && !p->points.count && i < snapshot->point_count; i++)
+	}
+	for (size_t i = 0; !p->points.count && i < snapshot->point_count; i++)
 		if (is_wanted(in->source, &snapshot->points[i]))
 			in->items[in->count++] = (struct item){.point = snapshot->points[i].key};
+out:
+	free(keys);
 	meter_snapshot_release(snapshot);
-	return in->items ? 0 : ml_error_set(err, -ENOMEM, "out of memory");
+	return result;
 }
 
 void mbus_install(struct ml_node *node, void *self, struct ml_job *job, void *params)

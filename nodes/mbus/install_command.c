@@ -171,19 +171,23 @@ static int gather_file(struct gathering *g, struct ml_error *err)
 static int gather_named(
 	struct gathering *g, const struct meter_snapshot *snapshot, struct ml_error *err)
 {
-	for (size_t i = 0; i < g->params->meters.count; i++) {
+	uint32_t *keys = calloc(g->params->meters.count, sizeof *keys);
+	size_t count = 0;
+	int result = keys ? 0 : ml_error_set(err, -ENOMEM, "out of memory");
+	for (size_t i = 0; result == 0 && i < g->params->meters.count; i++) {
 		const char *name = g->params->meters.items[i];
 		const struct meter_point *point = NULL;
-		const int result =
-			meter_snapshot_find_one(snapshot, name, strlen(name), &point, err);
+		result = meter_snapshot_find_one(snapshot, name, strlen(name), &point, err);
 		if (result < 0) {
 			if (err)
 				(void)snprintf(err->pointer, sizeof err->pointer, "/meters/%zu", i);
-			return result;
+		} else if (!meter_keys_have(keys, count, point->key)) {
+			keys[count++] = point->key;
+			add(g, 0, point->key, &point->settings);
 		}
-		add(g, 0, point->key, &point->settings);
 	}
-	return 0;
+	free(keys);
+	return result;
 }
 
 static int gather(struct gathering *g, struct ml_error *err)

@@ -82,21 +82,13 @@ static int compare(const void *a, const void *b)
 	return x->index < y->index ? -1 : 1;
 }
 
-static bool is_wanted(const uint32_t *only, size_t only_count, uint32_t key)
-{
-	for (size_t i = 0; i < only_count; i++)
-		if (only[i] == key)
-			return true;
-	return false;
-}
-
 static size_t collect(
 	struct mbus_source *s, const uint32_t *only, size_t only_count, struct place *places)
 {
 	size_t count = 0;
 	for (size_t i = 0; i < s->tour.snapshot->point_count; i++) {
 		const struct meter_point *point = &s->tour.snapshot->points[i];
-		if (only ? !is_wanted(only, only_count, point->key) : !is_ours(s, point))
+		if (only ? !meter_keys_have(only, only_count, point->key) : !is_ours(s, point))
 			continue;
 		const struct mbus_memory *memory = mbus_memory_of(s, point->key);
 		places[count++] = (struct place){

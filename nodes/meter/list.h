@@ -116,6 +116,9 @@ uint64_t meter_list_revision(const struct meter_list *list);
 void meter_list_contact(struct meter_list *list, const struct meter_snapshot *snapshot,
 	uint32_t point, struct meter_identity identity, ml_time time);
 
+/* Whether one of these keys of points is that. */
+bool meter_keys_have(const uint32_t *keys, size_t count, uint32_t key);
+
 /* ---- Of a snapshot ---- */
 
 /* NULL: there is none of this key. */

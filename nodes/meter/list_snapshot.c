@@ -230,6 +230,14 @@ out:
 
 /* ---- Looking up ---- */
 
+bool meter_keys_have(const uint32_t *keys, size_t count, uint32_t key)
+{
+	for (size_t i = 0; i < count; i++)
+		if (keys[i] == key)
+			return true;
+	return false;
+}
+
 const struct meter_point *meter_snapshot_point(const struct meter_snapshot *shown, uint32_t key)
 {
 	const struct snapshot *snapshot = of(shown);

@@ -248,6 +248,38 @@ static void more_telegrams_are_told(void **state)
 	forget(called);
 }
 
+/* By whatever name. */
+static void a_meter_named_twice_is_contacted_once(void **state)
+{
+	struct rig *rig = *state;
+	char key[16];
+	rig_line(rig, &six);
+	rig_list(rig, &six, 2, METER_MODE_PRIMARY);
+	rig_graph(rig, "'interface':'rig:line'");
+	(void)snprintf(key, sizeof key, "#%u", rig->points[0]);
+	struct called *called = install(
+		rig, json_pack("{s:[s,s,s,s]}", "meters", "flat 0", "flat 1", key, "flat 1"));
+	expect_count(called, "meters", 2);
+	expect_count(called, "ok", 2);
+	assert_int_equal(json_array_size(called->rows), 2);
+	forget(called);
+}
+
+static void the_action_contacts_a_point_once(void **state)
+{
+	struct rig *rig = *state;
+	rig_line(rig, &six);
+	rig_list(rig, &six, 2, METER_MODE_PRIMARY);
+	rig_graph(rig, "'interface':'rig:line'");
+	struct called *called = call(rig, "node.action",
+		json_pack("{s:s,s:s,s:{s:[i,i,i]}}", "node", "bus", "action", "install", "params",
+			"points", (int)rig->points[1], (int)rig->points[0], (int)rig->points[1]));
+	await(rig, called, 10 * ML_MINUTE);
+	expect_count(called, "meters", 2);
+	assert_int_equal(json_array_size(called->rows), 2);
+	forget(called);
+}
+
 static void without_a_choice_those_never_contacted_are(void **state)
 {
 	struct rig *rig = *state;
@@ -527,6 +559,8 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		TEST(a_file_is_contacted_row_by_row),
 		TEST(more_telegrams_are_told),
+		TEST(a_meter_named_twice_is_contacted_once),
+		TEST(the_action_contacts_a_point_once),
 		TEST(without_a_choice_those_never_contacted_are),
 		TEST(a_meter_at_another_rate_is_found_and_its_rate_kept),
 		TEST(an_exchanged_meter_and_a_duplicate_are_told),
