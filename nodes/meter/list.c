@@ -402,30 +402,20 @@ int meter_list_move(struct meter_list *list, uint32_t key, uint32_t order, struc
 
 /* ---- Contacts ---- */
 
-enum { POINT_NAME_MAX = METER_MOID_MAX + 16 };
-
-static void name_point(const struct meter_point *point, char name[POINT_NAME_MAX])
-{
-	if (point->settings.moid[0])
-		(void)snprintf(
-			name, POINT_NAME_MAX, "#%u \"%s\"", point->key, point->settings.moid);
-	else
-		(void)snprintf(name, POINT_NAME_MAX, "#%u", point->key);
-}
-
 /* Somebody listed one meter twice, by two of its addresses. */
 static void raise_duplicate(struct meter_list *list, const struct meter_snapshot *snapshot,
 	const struct meter_point *point, struct meter_identity identity)
 {
 	for (size_t i = 0; i < snapshot->point_count; i++) {
 		const struct meter_point *other = &snapshot->points[i];
-		char here[POINT_NAME_MAX], there[POINT_NAME_MAX], how[2 * POINT_NAME_MAX + 80];
+		char here[METER_POINT_NAME_MAX], there[METER_POINT_NAME_MAX],
+			how[2 * METER_POINT_NAME_MAX + 80];
 		char now[METER_SECONDARY_TEXT_MAX];
 		if (other->key == point->key || other->settings.passive || !other->device ||
 			!meter_identity_equal(other->device->identity, identity))
 			continue;
-		name_point(other, there);
-		name_point(point, here);
+		meter_point_name(other, there);
+		meter_point_name(point, here);
 		meter_secondary_format(identity, now);
 		(void)snprintf(how, sizeof how,
 			"points %s and %s are both this meter: remove one, or make it passive",
@@ -439,9 +429,9 @@ static void raise_duplicate(struct meter_list *list, const struct meter_snapshot
 static void raise_contact(
 	struct meter_list *list, const struct meter_point *point, struct meter_identity identity)
 {
-	char name[POINT_NAME_MAX], now[METER_SECONDARY_TEXT_MAX];
+	char name[METER_POINT_NAME_MAX], now[METER_SECONDARY_TEXT_MAX];
 	char before[METER_SECONDARY_TEXT_MAX];
-	name_point(point, name);
+	meter_point_name(point, name);
 	meter_secondary_format(identity, now);
 	if (point->device) {
 		meter_secondary_format(point->device->identity, before);

@@ -95,6 +95,10 @@ int meter_settings_check(const struct meter_settings *settings, struct ml_error 
 bool meter_settings_same_address(const struct meter_settings *a, const struct meter_settings *b);
 bool meter_settings_equal(const struct meter_settings *a, const struct meter_settings *b);
 
+enum { METER_POINT_NAME_MAX = METER_MOID_MAX + 16 };
+/* As texts name a point: `#3 "Flat 3"`, or `#3` where it has no MOID. */
+void meter_point_name(const struct meter_point *point, char name[METER_POINT_NAME_MAX]);
+
 bool meter_mode_parse(const char *text, uint8_t *mode);
 
 /* The addressing mode where none is given: by the first of the secondary, the enhanced and the

@@ -51,6 +51,15 @@ bool meter_multi_parse(const char *text, uint8_t *multi)
 	return parse_name(multi_names, sizeof multi_names / sizeof *multi_names, text, multi);
 }
 
+void meter_point_name(const struct meter_point *point, char name[METER_POINT_NAME_MAX])
+{
+	if (point->settings.moid[0])
+		(void)snprintf(
+			name, METER_POINT_NAME_MAX, "#%u \"%s\"", point->key, point->settings.moid);
+	else
+		(void)snprintf(name, METER_POINT_NAME_MAX, "#%u", point->key);
+}
+
 bool meter_baud_valid(int64_t baud)
 {
 	static const int rates[] = {300, 600, 1200, 2400, 4800, 9600, 19200, 38400};

@@ -18,17 +18,7 @@ const char *meter_sighting_kind_name(enum meter_sighting_kind kind)
 
 /* ---- Words ---- */
 
-enum { NAME_MAX_BYTES = METER_MOID_MAX + 20, PLACE_MAX = METER_ADDRESS_WORDS_MAX + 24 };
-
-/* `#3 "Flat 3"` */
-static void name_point(const struct meter_point *point, char name[NAME_MAX_BYTES])
-{
-	if (point->settings.moid[0])
-		(void)snprintf(
-			name, NAME_MAX_BYTES, "#%u \"%s\"", point->key, point->settings.moid);
-	else
-		(void)snprintf(name, NAME_MAX_BYTES, "#%u", point->key);
-}
+enum { PLACE_MAX = METER_ADDRESS_WORDS_MAX + 24 };
 
 __attribute__((format(printf, 2, 3))) static void tell(
 	struct meter_verdict *verdict, const char *format, ...)
@@ -309,7 +299,7 @@ static void describe_move(const struct meter_settings *before, const struct mete
 static void is_new(const struct meter_snapshot *snapshot, const struct meter_sighting *s,
 	struct meter_verdict *verdict)
 {
-	char name[NAME_MAX_BYTES];
+	char name[METER_POINT_NAME_MAX];
 	const struct meter_point *other = s->whole ? find_ambiguous(snapshot, s) : NULL;
 	verdict->kind = METER_SIGHTING_NEW;
 	settings_of_new(s, &verdict->settings);
@@ -318,7 +308,7 @@ static void is_new(const struct meter_snapshot *snapshot, const struct meter_sig
 		return;
 	}
 	verdict->other = other->key;
-	name_point(other, name);
+	meter_point_name(other, name);
 	tell(verdict,
 		"not in the list until now; the address of point %s selects it too: give that "
 		"point its manufacturer, version and medium",
@@ -377,9 +367,9 @@ static void is_replaced(const struct meter_point *point, const struct meter_sigh
 static void claimed_twice(
 	const struct meter_point *a, const struct meter_point *b, struct meter_verdict *verdict)
 {
-	char first[NAME_MAX_BYTES], second[NAME_MAX_BYTES];
-	name_point(a, first);
-	name_point(b, second);
+	char first[METER_POINT_NAME_MAX], second[METER_POINT_NAME_MAX];
+	meter_point_name(a, first);
+	meter_point_name(b, second);
 	verdict->kind = METER_SIGHTING_DUPLICATE;
 	verdict->point = a->key;
 	verdict->other = b->key;
@@ -391,9 +381,9 @@ static void claimed_twice(
 static void at_anothers_place(const struct meter_point *point, const struct meter_point *owner,
 	struct meter_verdict *verdict)
 {
-	char here[NAME_MAX_BYTES], there[NAME_MAX_BYTES];
-	name_point(point, here);
-	name_point(owner, there);
+	char here[METER_POINT_NAME_MAX], there[METER_POINT_NAME_MAX];
+	meter_point_name(point, here);
+	meter_point_name(owner, there);
 	verdict->kind = METER_SIGHTING_DUPLICATE;
 	verdict->point = point->key;
 	verdict->other = owner->key;

@@ -39,7 +39,7 @@ static void remember(struct meter_seen *seen, const struct meter_sighting *sight
 static void raise(struct meter_list *list, const struct meter_snapshot *snapshot,
 	const struct meter_sighting *sighting, const struct meter_verdict *verdict)
 {
-	char meter[METER_SECONDARY_TEXT_MAX], name[METER_MOID_MAX + 20];
+	char meter[METER_SECONDARY_TEXT_MAX], name[METER_POINT_NAME_MAX];
 	const struct meter_point *point = meter_snapshot_point(snapshot, verdict->point);
 	struct ml_engine *engine = meter_list_engine(list);
 	if (!engine || verdict->again)
@@ -50,8 +50,7 @@ static void raise(struct meter_list *list, const struct meter_snapshot *snapshot
 			verdict->text, NULL);
 	if (verdict->kind != METER_SIGHTING_MOVED || !point)
 		return;
-	(void)snprintf(name, sizeof name, point->settings.moid[0] ? "#%u \"%s\"" : "#%u%s",
-		point->key, point->settings.moid);
+	meter_point_name(point, name);
 	ml_event_raise(engine, "meter-moved", "meter-list", "meter", meter, "point", name, "how",
 		verdict->text, NULL);
 }
