@@ -6,15 +6,13 @@
 
 #include "mbus/source.h"
 #include "meter/frame.h"
+#include "meter/list.h"
 
 int mbus_baud_check(const json_t *value, struct ml_error *err)
 {
-	static const unsigned known[] = {300, 600, 1200, 2400, 4800, 9600, 19200, 38400};
 	const json_int_t baud = json_integer_value(value);
-	for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-		if (baud == (json_int_t)known[i])
-			return 0;
-	}
+	if (meter_baud_valid(baud))
+		return 0;
 	return ml_error_set(err, -EINVAL,
 		"%lld baud: expected 300, 600, 1200, 2400, 4800, 9600, 19200 or 38400",
 		(long long)baud);
