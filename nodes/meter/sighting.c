@@ -129,12 +129,19 @@ static struct claims find_claims(
 	return claims;
 }
 
+/* Whether an earlier sighting is of the search of `s`, and of this identity. */
+static bool saw(const struct meter_sighting *earlier, const struct meter_sighting *s,
+	struct meter_identity identity)
+{
+	return earlier->search == s->search && earlier->whole &&
+	       meter_identity_equal(earlier->identity, identity);
+}
+
 static bool was_seen(const struct meter_sighting *s, const struct meter_sighting *seen,
 	size_t count, struct meter_identity identity)
 {
 	for (size_t i = 0; s->search && i < count; i++)
-		if (seen[i].search == s->search && seen[i].whole &&
-			meter_identity_equal(seen[i].identity, identity))
+		if (saw(&seen[i], s, identity))
 			return true;
 	return false;
 }
@@ -364,16 +371,24 @@ static void is_replaced(const struct meter_point *point, const struct meter_sigh
 		point->settings.passive ? "; the point is passive: it is not read" : "");
 }
 
+/* A person must decide between two points, which are named. */
+static void is_disputed(const struct meter_point *point, const struct meter_point *other,
+	struct meter_verdict *verdict, char name[METER_POINT_NAME_MAX],
+	char other_name[METER_POINT_NAME_MAX])
+{
+	meter_point_name(point, name);
+	meter_point_name(other, other_name);
+	verdict->kind = METER_SIGHTING_DUPLICATE;
+	verdict->point = point->key;
+	verdict->other = other->key;
+	verdict->settings = point->settings;
+}
+
 static void claimed_twice(
 	const struct meter_point *a, const struct meter_point *b, struct meter_verdict *verdict)
 {
 	char first[METER_POINT_NAME_MAX], second[METER_POINT_NAME_MAX];
-	meter_point_name(a, first);
-	meter_point_name(b, second);
-	verdict->kind = METER_SIGHTING_DUPLICATE;
-	verdict->point = a->key;
-	verdict->other = b->key;
-	verdict->settings = a->settings;
+	is_disputed(a, b, verdict, first, second);
 	tell(verdict, "points %s and %s are both this meter: remove one, or make it passive", first,
 		second);
 }
@@ -382,12 +397,7 @@ static void at_anothers_place(const struct meter_point *point, const struct mete
 	struct meter_verdict *verdict)
 {
 	char here[METER_POINT_NAME_MAX], there[METER_POINT_NAME_MAX];
-	meter_point_name(point, here);
-	meter_point_name(owner, there);
-	verdict->kind = METER_SIGHTING_DUPLICATE;
-	verdict->point = point->key;
-	verdict->other = owner->key;
-	verdict->settings = point->settings;
+	is_disputed(point, owner, verdict, here, there);
 	tell(verdict,
 		"the meter of point %s answers at the address of point %s: look for exchanged "
 		"addresses, then correct one of the points or make it passive",
@@ -399,8 +409,7 @@ static bool seen_elsewhere(const struct meter_sighting *s, const struct meter_si
 	size_t count, struct meter_verdict *verdict)
 {
 	for (size_t i = 0; s->search && i < count; i++) {
-		if (seen[i].search != s->search || !seen[i].whole ||
-			!meter_identity_equal(seen[i].identity, s->identity))
+		if (!saw(&seen[i], s, s->identity))
 			continue;
 		verdict->again = true;
 		if (!elsewhere(&seen[i], s))
