@@ -59,11 +59,6 @@ class Work {
 		}
 	}
 
-	closeReadOne(point: number) {
-		const { [point]: _, ...others } = this.readOne;
-		this.readOne = others;
-	}
-
 	/** Throws a Refusal. */
 	async startSearch(params: { install: boolean; [name: string]: unknown }) {
 		const before = params['resume'] ? this.found : [];
