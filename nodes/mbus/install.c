@@ -87,13 +87,18 @@ static struct ml_json_writer *begin_row(struct install *in, const struct item *i
 	return w;
 }
 
-static void end_row(struct install *in, struct ml_json_writer *w)
+static unsigned done_of(const struct install *in)
 {
 	unsigned done = 0;
 	for (size_t i = 0; i < RESULTS; i++)
 		done += in->counts[i];
+	return done;
+}
+
+static void end_row(struct install *in, struct ml_json_writer *w)
+{
 	ml_json_end_object(w);
-	ml_job_progress(in->job, done, in->count, NULL);
+	ml_job_progress(in->job, done_of(in), in->count, NULL);
 	ml_job_row_end(in->job);
 }
 
@@ -134,12 +139,8 @@ static void finish(struct install *in, int code, const char *text)
 		ml_job_succeed(in->job);
 	} else {
 		struct ml_error err = ML_ERROR_NONE;
-		const unsigned failed = in->counts[FAILED];
-		unsigned done = 0;
-		for (size_t i = 0; i < RESULTS; i++)
-			done += in->counts[i];
 		ml_error_set(&err, code, "%s; of %zu meters %u were contacted, %u of them in vain",
-			text, in->count, done, failed);
+			text, in->count, done_of(in), in->counts[FAILED]);
 		write_counts(in, ml_job_detail(in->job));
 		ml_job_fail(in->job, &err);
 	}

@@ -92,16 +92,9 @@ static void finish(struct search_run *run)
 static void begin_probe(struct search_run *run)
 {
 	struct mbus_source *s = run->source;
-	struct mbus_timing timing = {
-		.response = s->timing.response,
-		.initialization = s->timing.initialization,
-		.collision = s->timing.collision,
-		.request = s->timing.request,
-		.latency = s->timing.latency,
-		.readout_retries = (unsigned)s->timing.readout_retries,
-	};
-	mbus_timing_derive(&timing, run->what.baud);
-	mbus_probe_begin(&run->probe, &run->what, &timing, ml_node_now(s->node));
+	struct mbus_request request;
+	mbus_source_request(s, run->what.baud, &request);
+	mbus_probe_begin(&run->probe, &run->what, &request.timing, ml_node_now(s->node));
 	run->probing = true;
 }
 
