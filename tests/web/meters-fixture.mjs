@@ -95,7 +95,10 @@ export class MeterGateway {
 				return run(params);
 			};
 		};
-		answer('meter.list', () => ({ meters: this.meters, total: this.meters.length }));
+		answer('meter.list', ({ passive = false }) => {
+			const meters = this.meters.filter((meter) => passive || meter.state === 'active');
+			return { meters, total: meters.length };
+		});
 		answer('meter.change', ({ meter, ...settings }) => this.#change(meter, settings));
 		answer('meter.remove', ({ meter }) => {
 			const found = this.find(meter);

@@ -58,7 +58,7 @@ class Meters {
 		this.#fetching = true;
 		const began = performance.now();
 		try {
-			const { meters } = await call<{ meters: Meter[] }>('meter.list');
+			const { meters } = await call<{ meters: Meter[] }>('meter.list', { passive: true });
 			this.all = meters;
 			this.known = true;
 			this.fault = '';
